@@ -1,0 +1,4 @@
+DROP TABLE audit_log;
+DROP TABLE job_attempts;
+DROP TABLE jobs;
+DROP TABLE workers;

@@ -1,0 +1,142 @@
+//! Who turns speech into text: one trait, one folder per provider.
+
+use std::{pin::Pin, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+
+use crate::{domain::Reason, ledger::VendorTrace};
+
+/// Audio on its way to a provider; it is read once, from S3, and never held whole.
+pub struct AudioStream {
+    /// File name with the right extension: servers look at it.
+    pub file_name: String,
+    /// Size of the whole.
+    pub size_bytes: u64,
+    /// Playing time.
+    pub duration: Duration,
+    /// The bytes.
+    pub bytes: Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send + Sync>>,
+}
+
+/// One word.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Word {
+    /// As the provider wrote it, trimmed.
+    pub text: String,
+    /// Seconds from the start of the audio.
+    pub start: f64,
+    /// Seconds from the start of the audio; not before `start`.
+    pub end: f64,
+    /// 0 to 1, if the provider said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub confidence: Option<f64>,
+}
+
+/// A stretch of speech.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Segment {
+    /// Seconds from the start of the audio.
+    pub start: f64,
+    /// Seconds from the start of the audio; not before `start`.
+    pub end: f64,
+    /// What was said, trimmed.
+    pub text: String,
+    /// The provider's probability that nobody spoke.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub no_speech_prob: Option<f64>,
+    /// The provider's mean log probability.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub avg_logprob: Option<f64>,
+}
+
+/// What a provider heard, read tolerantly and put in order.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Transcription {
+    /// All of it.
+    pub text: String,
+    /// ISO 639-1 code, or the provider's word when it is none we know.
+    pub language: Option<String>,
+    /// Seconds of audio the provider says it heard.
+    pub duration: Option<f64>,
+    /// Stretches, by time.
+    pub segments: Vec<Segment>,
+    /// Words, by time.
+    pub words: Vec<Word>,
+    /// How many values were out of order or out of range and were put right.
+    pub repairs: u32,
+    /// The provider's id of the request.
+    pub request_id: Option<String>,
+    /// Model that answered, as asked for.
+    pub model: String,
+}
+
+/// What a provider can say instead of an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TranscribeError {
+    /// Slow down, for as long as it says.
+    #[error("the transcriber asks to wait {wait:?}")]
+    RateLimited {
+        /// How long.
+        wait: Duration,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// Could not be reached, failed or stopped half way: worth another try.
+    #[error("the transcriber is not available: {what}")]
+    Unavailable {
+        /// What happened.
+        what: String,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// No recording will work until a person changes a key, a model or a quota.
+    #[error("the transcriber is not usable: {what}")]
+    Misconfigured {
+        /// What it said.
+        what: String,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// This recording will not work with this provider.
+    #[error("the transcriber rejects the recording: {what}")]
+    Rejected {
+        /// `audio_too_long`, `audio_undecodable` or `provider_rejected`.
+        reason: Reason,
+        /// What it said.
+        what: String,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// Nothing to hear: shorter than the provider takes.
+    #[error("the recording is too short to hold speech")]
+    TooShort {
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// The answer could not be read.
+    #[error("the transcriber's answer cannot be read: {what}")]
+    Unreadable {
+        /// What was wrong.
+        what: String,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// The audio could not be read from S3 while it was sent.
+    #[error("the stored audio could not be read")]
+    Audio(#[source] std::io::Error),
+}
+
+/// A provider of transcripts.
+#[async_trait]
+pub trait Transcriber: Send + Sync + 'static {
+    /// The provider as `call_transcripts.provider` names it.
+    fn name(&self) -> &'static str;
+
+    /// The model asked for.
+    fn model(&self) -> &str;
+
+    /// Turns one recording into text. It changes nothing at the provider, but may cost money each time.
+    async fn transcribe(&self, audio: AudioStream) -> Result<Transcription, TranscribeError>;
+}

@@ -1,0 +1,109 @@
+//! Kinds and states of jobs.
+
+use std::time::Duration;
+
+use super::status::vocabulary;
+
+/// Calls that just happened.
+pub const PRIORITY_FRESH: i16 = 0;
+/// Calls of long ago, asked for by hand; they run when nothing fresh waits.
+pub const PRIORITY_BACKFILL: i16 = 10;
+
+vocabulary! {
+    /// `jobs.state`.
+    JobState ("job state") {
+        /// Waits for its time and a worker.
+        Ready = "ready",
+        /// A worker holds it under a lease.
+        Running = "running",
+        /// Done.
+        Done = "done",
+        /// Given up until someone requeues it.
+        Dead = "dead",
+        /// Called off by a person.
+        Cancelled = "cancelled",
+    }
+}
+
+impl JobState {
+    /// Whether the move is legal.
+    #[must_use]
+    pub const fn may_become(self, next: Self) -> bool {
+        use JobState::{Cancelled, Dead, Done, Ready, Running};
+        match self {
+            Ready => matches!(next, Running | Cancelled),
+            Running => matches!(next, Ready | Done | Dead),
+            Done => matches!(next, Ready),
+            Dead => matches!(next, Ready | Cancelled),
+            Cancelled => matches!(next, Ready),
+        }
+    }
+}
+
+vocabulary! {
+    /// The kinds of job this version knows.
+    JobKind ("job kind") {
+        /// Pulls one window of calls from a source.
+        Sync = "sync",
+        /// Copies one call's recording into S3.
+        Recording = "recording",
+        /// Turns one stored recording into a transcript.
+        Transcription = "transcription",
+    }
+}
+
+/// A kind of job that this version does not know.
+pub type UnknownJobKind = super::UnknownWord;
+
+impl JobKind {
+    /// The worker type on the command line and in docker-compose.yml.
+    #[must_use]
+    pub const fn worker(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Recording => "recordings",
+            Self::Transcription => "transcribe",
+        }
+    }
+
+    /// Attempts unless `MAX_ATTEMPTS_<KIND>` says otherwise.
+    #[must_use]
+    pub const fn default_max_attempts(self) -> u16 {
+        match self {
+            // a window is retried for about a day: nothing else would notice that it is missing
+            Self::Sync => 20,
+            Self::Recording => 8,
+            // every attempt may cost money
+            Self::Transcription => 5,
+        }
+    }
+
+    /// Jobs at once in one process unless `CONCURRENCY_<KIND>` says otherwise.
+    #[must_use]
+    pub const fn default_concurrency(self) -> u16 {
+        match self {
+            Self::Sync => 2,
+            Self::Recording => 8,
+            Self::Transcription => 4,
+        }
+    }
+
+    /// The longest one run may take before it counts as failed with reason `timed_out`.
+    #[must_use]
+    pub const fn timeout(self) -> Duration {
+        match self {
+            Self::Sync => Duration::from_mins(30),
+            // three hours of stereo PCM is 345 MB; at 100 kB/s that is just under an hour
+            Self::Recording | Self::Transcription => Duration::from_mins(60),
+        }
+    }
+
+    /// Whether a transcript's status moves with jobs of this kind.
+    #[must_use]
+    pub const fn carries_transcript(self) -> bool {
+        match self {
+            Self::Sync => false,
+            Self::Recording | Self::Transcription => true,
+        }
+    }
+}

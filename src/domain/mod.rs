@@ -1,0 +1,17 @@
+//! Calls, recordings, transcripts, jobs: pure values and the moves they may make. No async, no I/O.
+
+mod call;
+mod ids;
+mod job;
+mod reason;
+mod recording;
+mod status;
+mod window;
+
+pub use call::{Call, Direction, EndTimeSource};
+pub use ids::{InvalidId, JobId, LeaseId, OrgId, RecordingId, SessionId, TranscriptId};
+pub use job::{JobKind, JobState, PRIORITY_BACKFILL, PRIORITY_FRESH, UnknownJobKind};
+pub use reason::{Reason, UnknownReason};
+pub use recording::{Leg, RecordingOffer};
+pub use status::{CallTranscriptStatus, SourceName, TranscriptStatus, UnknownWord};
+pub use window::{EmptyWindow, Window};

@@ -1,0 +1,128 @@
+//! Why a job waits or died: one word for machines, one sentence for people, one next step.
+
+use super::status::vocabulary;
+
+vocabulary! {
+    /// `jobs.reason`, `job_attempts.reason` and `call_transcripts.error_code`.
+    Reason ("reason") {
+        // recording
+        /// The vendor has not offered the recording yet.
+        RecordingNotReady = "recording_not_ready",
+        /// The vendor meant to record and never offered a file.
+        NoRecording = "no_recording",
+        /// The vendor deleted the recording.
+        RecordingPurged = "recording_purged",
+        /// The download link ended before the download did.
+        LinkExpired = "link_expired",
+        /// Fewer bytes came than were promised.
+        RecordingTruncated = "recording_truncated",
+        /// The file holds no audio.
+        RecordingEmpty = "recording_empty",
+        /// Something other than audio came.
+        NotAudio = "not_audio",
+        /// The file is larger than we take.
+        RecordingTooLarge = "recording_too_large",
+        /// The link points somewhere we may not fetch from.
+        HostNotAllowed = "host_not_allowed",
+        /// S3 did not take or give the bytes.
+        StorageUnavailable = "storage_unavailable",
+        /// The bytes in S3 are not those that were stored.
+        StorageCorrupt = "storage_corrupt",
+        // vendor
+        /// The vendor said to slow down.
+        RateLimited = "rate_limited",
+        /// The shared budget of requests is spent for now.
+        BudgetSpent = "budget_spent",
+        /// The vendor could not be reached or failed.
+        VendorUnavailable = "vendor_unavailable",
+        /// The vendor refused the request as wrong.
+        VendorRejected = "vendor_rejected",
+        /// The vendor's answer has a shape we do not know.
+        WrongShape = "wrong_shape",
+        /// The vendor refuses our tokens: a person must log in again.
+        LoginNeeded = "login_needed",
+        /// The token lacks a scope, role or licence.
+        Forbidden = "forbidden",
+        /// The token belongs to another tenant.
+        WrongOrg = "wrong_org",
+        // provider
+        /// The transcriber could not be reached or failed.
+        ProviderUnavailable = "provider_unavailable",
+        /// The transcriber refused the request as wrong.
+        ProviderRejected = "provider_rejected",
+        /// The transcriber's account, key or model is not usable.
+        ProviderMisconfigured = "provider_misconfigured",
+        /// The recording is over the transcriber's limit.
+        AudioTooLong = "audio_too_long",
+        /// The transcriber could not decode the audio.
+        AudioUndecodable = "audio_undecodable",
+        /// The answer covers less speech than the audio holds.
+        LowCoverage = "low_coverage",
+        /// The answer repeats itself.
+        Repetition = "repetition",
+        /// The answer could not be read.
+        UnreadableAnswer = "unreadable_answer",
+        // ours
+        /// The job's parameters cannot be read.
+        PoisonPayload = "poison_payload",
+        /// The handler panicked.
+        Panicked = "panicked",
+        /// The run took longer than its kind may.
+        TimedOut = "timed_out",
+        /// The worker vanished and its lease ran out.
+        LeaseLost = "lease_lost",
+        /// The worker shut down before the job ended.
+        ShutDown = "shut_down",
+        /// PostgreSQL did not take the result.
+        DatabaseUnavailable = "database_unavailable",
+        /// Something we did not foresee.
+        Unexpected = "unexpected",
+    }
+}
+
+/// A reason that this version does not know.
+pub type UnknownReason = super::UnknownWord;
+
+impl Reason {
+    /// What to do about it, for the person who asks why.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::RecordingNotReady => "nothing: it is asked for again on RECORDING_POLL_SCHEDULE",
+            Self::NoRecording => {
+                "look at the call in the vendor's portal; if it has a recording after all, `callscribe requeue --session ID`"
+            }
+            Self::RecordingPurged => "nothing can bring it back; check the vendor's retention against how far behind the pipeline runs",
+            Self::LinkExpired | Self::RecordingTruncated | Self::VendorUnavailable => {
+                "nothing while it retries; once dead, requeue it when the vendor is well"
+            }
+            Self::RecordingEmpty | Self::NotAudio => "play the recording in the vendor's portal; if it is good there, requeue",
+            Self::RecordingTooLarge => "raise RECORDING_MAX_BYTES and requeue",
+            Self::HostNotAllowed => "if the host is the vendor's, add it to RECORDING_DOWNLOAD_HOSTS and requeue",
+            Self::StorageUnavailable => "check the bucket and its credentials; jobs go on by themselves when it answers",
+            Self::StorageCorrupt => "requeue from the recording: `callscribe requeue --kind recording --session ID`",
+            Self::RateLimited | Self::BudgetSpent => "nothing: it waits its turn; WEBEX_BUDGET_PER_MINUTE is the shared budget",
+            Self::VendorRejected | Self::WrongShape => "send the request id to the vendor's support, or report a bug with the error text",
+            Self::LoginNeeded => "log in again and store the new WEBEX_CC_REFRESH_TOKEN; jobs wait and go on by themselves",
+            Self::Forbidden => "give the integration the scope or role the error names, consent again, then requeue",
+            Self::WrongOrg => "log in to the tenant WEBEX_CC_ORG_ID names",
+            Self::ProviderUnavailable => "nothing while it retries; once dead, requeue it when the transcriber is well",
+            Self::ProviderRejected => "read the error; change the model or settings, then requeue",
+            Self::ProviderMisconfigured => {
+                "check OPENAI_BASE_URL, OPENAI_API_KEY, TRANSCRIPTION_MODEL and the account's quota; jobs wait meanwhile"
+            }
+            Self::AudioTooLong => {
+                "use a transcriber with a higher limit (TRANSCRIPTION_MAX_BYTES, TRANSCRIPTION_MAX_SECONDS), then requeue"
+            }
+            Self::AudioUndecodable => "play the stored audio; if it is good, use a transcriber that reads its codec, then requeue",
+            Self::LowCoverage | Self::Repetition => "listen to the audio; requeue, perhaps with another model",
+            Self::UnreadableAnswer => "check that OPENAI_BASE_URL is a transcriber; report a bug with the error text",
+            Self::PoisonPayload => "it was enqueued by another version or by hand; cancel it, or requeue after an upgrade",
+            Self::Panicked | Self::Unexpected => "a bug: report it with the error text",
+            Self::TimedOut => "see what it waited for in the error; requeue",
+            Self::LeaseLost => "see the log of the worker named: it was killed, paused or cut off",
+            Self::ShutDown => "nothing: another worker takes it",
+            Self::DatabaseUnavailable => "check PostgreSQL; the work is done again by itself",
+        }
+    }
+}

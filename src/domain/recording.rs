@@ -1,0 +1,54 @@
+//! What a vendor offers to download for a call.
+
+use chrono::{DateTime, Utc};
+
+use super::{RecordingId, SessionId, status::vocabulary};
+
+vocabulary! {
+    /// Which leg of a call was recorded.
+    Leg ("leg") {
+        /// The customer's call.
+        Main = "main",
+        /// Agent to agent, or agent to expert.
+        Consult = "consult",
+        /// Virtual agent with the customer.
+        VaMain = "va-main",
+        /// Virtual agent, consulted.
+        VaConsult = "va-consult",
+        /// A leg the vendor names by a word we do not know.
+        Other = "other",
+    }
+}
+
+/// One recording a vendor offers. The link in it is a secret that ends soon: it is fetched from at once and never stored or logged.
+#[derive(Clone)]
+pub struct RecordingOffer {
+    /// The call.
+    pub session_id: SessionId,
+    /// The recording.
+    pub recording_id: RecordingId,
+    /// Which leg of the call.
+    pub leg: Leg,
+    /// A piece of a call that was recorded in pieces.
+    pub segment: bool,
+    /// Who is on the first and on the second channel, in the vendor's words.
+    pub channels: [Option<String>; 2],
+    /// When the recording began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When the recording ended.
+    pub stopped_at: Option<DateTime<Utc>>,
+    /// Where to fetch it from, now.
+    pub link: String,
+}
+
+impl std::fmt::Debug for RecordingOffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordingOffer")
+            .field("session_id", &self.session_id)
+            .field("recording_id", &self.recording_id)
+            .field("leg", &self.leg)
+            .field("segment", &self.segment)
+            .field("link", &"[secret]")
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! A span of time whose calls are asked for.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+/// `from` ≤ created < `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Window {
+    /// First moment.
+    pub from: DateTime<Utc>,
+    /// First moment after.
+    pub to: DateTime<Utc>,
+}
+
+/// A window that ends before it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the window from {from} to {to} is empty: `from` must lie before `to`")]
+pub struct EmptyWindow {
+    /// Its first moment.
+    pub from: DateTime<Utc>,
+    /// Its end.
+    pub to: DateTime<Utc>,
+}
+
+impl Window {
+    /// A window that holds at least a millisecond.
+    pub fn new(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Self, EmptyWindow> {
+        if from >= to { Err(EmptyWindow { from, to }) } else { Ok(Self { from, to }) }
+    }
+
+    /// The window cut into consecutive pieces no longer than `longest`, oldest first.
+    pub fn split(self, longest: TimeDelta) -> impl Iterator<Item = Self> {
+        let mut from = self.from;
+        std::iter::from_fn(move || {
+            if from >= self.to || longest <= TimeDelta::zero() {
+                return None;
+            }
+            let to = from.checked_add_signed(longest).map_or(self.to, |end| end.min(self.to));
+            let piece = Self { from, to };
+            from = to;
+            Some(piece)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_meet_end_to_end_and_cover_the_window() {
+        let from = DateTime::UNIX_EPOCH;
+        let window = Window::new(from, from + TimeDelta::hours(25)).unwrap();
+        let pieces: Vec<_> = window.split(TimeDelta::hours(10)).collect();
+        assert_eq!(pieces.len(), 3);
+        assert_eq!(pieces.first().unwrap().from, window.from);
+        assert_eq!(pieces.last().unwrap().to, window.to);
+        assert!(pieces.windows(2).all(|pair| pair[0].to == pair[1].from));
+    }
+
+    #[test]
+    fn an_empty_window_is_refused_by_name() {
+        let now = DateTime::UNIX_EPOCH;
+        assert!(Window::new(now, now).is_err());
+    }
+}

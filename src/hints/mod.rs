@@ -1,0 +1,12 @@
+//! Redis: hints, budgets, presence. Everything here may be lost at any moment and costs only time.
+//!
+//! Keys, all under one prefix (`REDIS_PREFIX`, default `callscribe`), hash-tagged so that a cluster keeps a script's keys in one slot:
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `{prefix:lane:<kind>}` | sorted set | job ids that may be due; score = priority, then time |
+//! | `{prefix:budget:<name>}` | hash | token bucket and blocked-until of one vendor credential |
+
+mod connection;
+
+pub use connection::{Hints, HintsError, RedisSettings};

@@ -1,0 +1,34 @@
+//! Callscribe's nouns: what a call, a job, a token and a transcript are, and where each is kept.
+//!
+//! The rooms stand in layers, lowest first; a room names only rooms above it in this list
+//! (`tests/it/house.rs` holds us to it). The verbs, one crate per worker type, live in `workers/`.
+
+pub mod domain;
+
+pub mod clock;
+
+pub mod config;
+
+pub mod telemetry;
+
+pub mod hints;
+
+pub mod outbound;
+
+pub mod audio;
+
+pub mod store;
+
+pub mod blob;
+
+pub mod ledger;
+
+pub mod queue;
+
+pub mod sources;
+
+pub mod asr;
+
+pub mod schedule;
+
+pub mod embedded;

@@ -1,0 +1,225 @@
+//! Where calls come from: one trait, one folder per vendor, one suite of tests that every vendor passes.
+//!
+//! Vendor JSON stops at `sources/<vendor>/translate.rs`; beyond it there are only domain types.
+
+use std::{pin::Pin, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+
+use crate::{
+    domain::{Call, OrgId, Reason, RecordingOffer, SessionId, SourceName, Window},
+    ledger::VendorTrace,
+};
+
+/// Where the next page of a window begins. Opaque to everyone but its source; kept in a job's checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PageCursor(pub serde_json::Value);
+
+/// An element of a page that could not be read.
+#[derive(Debug, Clone)]
+pub struct UnreadableElement {
+    /// The element as it came.
+    pub raw: serde_json::Value,
+    /// Why it could not be read.
+    pub error: String,
+}
+
+/// One page of calls.
+#[derive(Debug, Clone)]
+pub struct CallPage {
+    /// Tenant that answered.
+    pub org_id: Option<OrgId>,
+    /// The calls, oldest first; a call may come again on a later page.
+    pub calls: Vec<Call>,
+    /// Elements that could not be read; they never sink the page.
+    pub unreadable: Vec<UnreadableElement>,
+    /// Where to go on; `None` when the window is complete.
+    pub next: Option<PageCursor>,
+    /// The vendor could not be made to tell everything around this moment: someone should look.
+    pub possible_gap: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// What a source knows about a call's recordings.
+#[derive(Debug, Clone)]
+pub enum RecordingAnswer {
+    /// These can be fetched now; possibly several legs.
+    Offered(Vec<RecordingOffer>),
+    /// Nothing yet, or never: the vendor does not say which.
+    Nothing,
+    /// The vendor says that it was deleted.
+    Purged,
+}
+
+/// The bytes of a recording on their way.
+pub struct Download {
+    /// Length of the whole file, if the vendor said.
+    pub total_bytes: Option<u64>,
+    /// First byte of this answer within the file: what was asked for, or 0 when the vendor ignored the range.
+    pub from_byte: u64,
+    /// The vendor's tag of this version of the file.
+    pub etag: Option<String>,
+    /// The bytes; an error ends them.
+    pub bytes: Pin<Box<dyn Stream<Item = Result<Bytes, SourceError>> + Send>>,
+}
+
+impl std::fmt::Debug for Download {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Download").field("total_bytes", &self.total_bytes).field("from_byte", &self.from_byte).finish_non_exhaustive()
+    }
+}
+
+/// What a source can say instead of an answer. Each kind has its own consequence; see `SourceError::reason`.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Slow down; the wait is the vendor's, or the shared budget's.
+    #[error("{source_name} asks to wait {wait:?}")]
+    RateLimited {
+        /// Who.
+        source_name: SourceName,
+        /// How long.
+        wait: Duration,
+        /// Our own shared budget ran out, rather than the vendor's patience.
+        own_budget: bool,
+    },
+    /// The tokens are refused: nothing works until a person logs in.
+    #[error("{source_name} refuses our tokens: {what}")]
+    LoginNeeded {
+        /// Who.
+        source_name: SourceName,
+        /// What the vendor said.
+        what: String,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// The token lacks a scope, role or licence.
+    #[error("{source_name} forbids it: {what}")]
+    Forbidden {
+        /// Who.
+        source_name: SourceName,
+        /// What the vendor said.
+        what: String,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// Another tenant answered than the one configured.
+    #[error("tenant `{answered}` answered, `{configured}` is configured")]
+    WrongOrg {
+        /// Who answered.
+        answered: String,
+        /// Who should have.
+        configured: String,
+    },
+    /// The window holds more than the vendor gives at once: ask for less.
+    #[error("the window is too wide for {source_name}")]
+    TooWide {
+        /// Who.
+        source_name: SourceName,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// Could not be reached, failed, or stopped half way: worth another try.
+    #[error("{source_name} is not available: {what}")]
+    Unavailable {
+        /// Who.
+        source_name: SourceName,
+        /// What happened.
+        what: String,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// The request is wrong and will stay wrong.
+    #[error("{source_name} rejects the request: {what}")]
+    Rejected {
+        /// Who.
+        source_name: SourceName,
+        /// What the vendor said.
+        what: String,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// The answer has a shape nobody told us about.
+    #[error("the answer of {source_name} has the wrong shape: {what}")]
+    WrongShape {
+        /// Who.
+        source_name: SourceName,
+        /// Which path was wrong and how.
+        what: String,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// The link has ended; a fresh one will work.
+    #[error("the download link has ended")]
+    LinkExpired {
+        /// What the store said.
+        trace: VendorTrace,
+    },
+    /// The file behind the link is gone.
+    #[error("the recording is gone")]
+    Gone {
+        /// What the store said.
+        trace: VendorTrace,
+    },
+    /// The link points to a host we may not fetch from.
+    #[error("`{host}` is not among the hosts that recordings may be fetched from")]
+    HostNotAllowed {
+        /// The host.
+        host: String,
+    },
+}
+
+impl SourceError {
+    /// The reason code under which it is recorded.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::RateLimited { own_budget: true, .. } => Reason::BudgetSpent,
+            Self::RateLimited { own_budget: false, .. } => Reason::RateLimited,
+            Self::LoginNeeded { .. } => Reason::LoginNeeded,
+            Self::Forbidden { .. } => Reason::Forbidden,
+            Self::WrongOrg { .. } => Reason::WrongOrg,
+            Self::Unavailable { .. } => Reason::VendorUnavailable,
+            Self::TooWide { .. } | Self::Rejected { .. } => Reason::VendorRejected,
+            Self::WrongShape { .. } => Reason::WrongShape,
+            Self::LinkExpired { .. } => Reason::LinkExpired,
+            Self::Gone { .. } => Reason::RecordingPurged,
+            Self::HostNotAllowed { .. } => Reason::HostNotAllowed,
+        }
+    }
+
+    /// What the vendor answered, if it did.
+    #[must_use]
+    pub fn trace(&self) -> VendorTrace {
+        match self {
+            Self::RateLimited { .. } | Self::WrongOrg { .. } | Self::HostNotAllowed { .. } => VendorTrace::default(),
+            Self::LoginNeeded { trace, .. }
+            | Self::Forbidden { trace, .. }
+            | Self::TooWide { trace, .. }
+            | Self::Unavailable { trace, .. }
+            | Self::Rejected { trace, .. }
+            | Self::WrongShape { trace, .. }
+            | Self::LinkExpired { trace }
+            | Self::Gone { trace } => trace.clone(),
+        }
+    }
+}
+
+/// A vendor that calls come from.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// Which vendor.
+    fn name(&self) -> SourceName;
+
+    /// Tenant whose calls it tells, as configured.
+    fn org_id(&self) -> &OrgId;
+
+    /// One page of the calls created in `window`, oldest first. `None` begins; a page's `next` goes on.
+    async fn calls(&self, window: Window, cursor: Option<&PageCursor>) -> Result<CallPage, SourceError>;
+
+    /// The recordings of one closed call, with fresh links.
+    async fn recordings(&self, session: &SessionId) -> Result<RecordingAnswer, SourceError>;
+
+    /// Fetches a recording from `from_byte` on; no credentials travel with it.
+    async fn download(&self, offer: &RecordingOffer, from_byte: u64) -> Result<Download, SourceError>;
+}

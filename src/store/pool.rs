@@ -1,0 +1,180 @@
+//! The pool of connections and the migrations that ship with the program.
+
+use std::time::Duration;
+
+use diesel::{ConnectionError, ConnectionResult};
+use diesel_async::{
+    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+    pooled_connection::{
+        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+        deadpool::{BuildError, Object, PoolError},
+    },
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use futures_util::{FutureExt, future::BoxFuture};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::{Reader, Setting};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// The pool. Cloning it clones a handle.
+pub type Pool = diesel_async::pooled_connection::deadpool::Pool<AsyncPgConnection>;
+/// A connection on loan from the pool.
+pub type PooledConnection = Object<AsyncPgConnection>;
+
+/// PostgreSQL did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection within the pool's time-out.
+    #[error("no connection to PostgreSQL")]
+    Pool(#[from] PoolError),
+    /// A statement failed.
+    #[error("PostgreSQL refused a statement")]
+    Query(#[from] diesel::result::Error),
+    /// The pool could not be built.
+    #[error("the pool of PostgreSQL connections cannot be built")]
+    Build(#[from] BuildError),
+    /// A connection could not be opened.
+    #[error("cannot connect to PostgreSQL")]
+    Connect(#[from] ConnectionError),
+    /// A migration failed; the ones before it stand.
+    #[error("a migration failed: {0}")]
+    Migration(String),
+    /// A row holds what its CHECK should have refused.
+    #[error("a row of `{table}` cannot be read: {what}")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// The database's address and limits.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// `DATABASE_URL`.
+    pub url: SecretString,
+    /// `DATABASE_POOL_SIZE`: connections held at most by one process.
+    pub pool_size: usize,
+    /// `DATABASE_TIMEOUT`: the longest wait for a connection.
+    pub timeout: Duration,
+    /// `DATABASE_STATEMENT_TIMEOUT`: the longest a statement may run before PostgreSQL ends it.
+    pub statement_timeout: Duration,
+}
+
+impl DatabaseSettings {
+    const URL: Setting =
+        Setting::secret("DATABASE_URL", "PostgreSQL, as `postgres://user:password@host:5432/name`; add `?sslmode=require` for TLS");
+    const POOL_SIZE: Setting = Setting::new("DATABASE_POOL_SIZE", "8", "Connections one process holds at most");
+    const TIMEOUT: Setting = Setting::new("DATABASE_TIMEOUT", "10s", "Longest wait for a connection before the work is put off");
+    const STATEMENT_TIMEOUT: Setting =
+        Setting::new("DATABASE_STATEMENT_TIMEOUT", "60s", "Longest a statement may run before PostgreSQL ends it");
+    /// What this concern reads.
+    pub const SETTINGS: &'static [Setting] = &[Self::URL, Self::POOL_SIZE, Self::TIMEOUT, Self::STATEMENT_TIMEOUT];
+
+    /// Reads the group.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let url = reader.required(&Self::URL, "every process keeps its truth in PostgreSQL (`callscribe demo` brings its own)");
+        Self {
+            url: url.into(),
+            pool_size: reader.parsed(&Self::POOL_SIZE, "a number of connections").unwrap_or(8),
+            timeout: reader.duration(&Self::TIMEOUT).unwrap_or(Duration::from_secs(10)),
+            statement_timeout: reader.duration(&Self::STATEMENT_TIMEOUT).unwrap_or(Duration::from_mins(1)),
+        }
+    }
+
+    /// Settings for `url`, the rest by default.
+    #[must_use]
+    pub fn for_url(url: impl Into<String>) -> Self {
+        Self { url: url.into().into(), pool_size: 8, timeout: Duration::from_secs(10), statement_timeout: Duration::from_mins(1) }
+    }
+}
+
+/// PostgreSQL, ready to be asked.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    settings: DatabaseSettings,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("pool", &self.pool.status()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Builds the pool; connects to nothing yet.
+    pub fn new(settings: DatabaseSettings) -> Result<Self, StoreError> {
+        let mut config = ManagerConfig::default();
+        // a connection that died is found out by its first statement, which is retried; no round trip per loan
+        config.recycling_method = RecyclingMethod::Fast;
+        let statement_timeout = settings.statement_timeout;
+        config.custom_setup = Box::new(move |url| establish(url.to_owned(), statement_timeout).boxed());
+        let manager = AsyncDieselConnectionManager::new_with_config(settings.url.expose_secret(), config);
+        let pool = Pool::builder(manager)
+            .max_size(settings.pool_size.max(1))
+            .wait_timeout(Some(settings.timeout))
+            .create_timeout(Some(settings.timeout))
+            .recycle_timeout(Some(settings.timeout))
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()?;
+        Ok(Self { pool, settings })
+    }
+
+    /// Borrows a connection.
+    pub async fn connection(&self) -> Result<PooledConnection, StoreError> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Opens a connection outside the pool, for what is held long: leadership.
+    pub async fn dedicated(&self) -> Result<AsyncPgConnection, StoreError> {
+        Ok(establish(self.settings.url.expose_secret().to_owned(), self.settings.statement_timeout).await?)
+    }
+
+    /// The pool, for its figures.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The settings it was built from.
+    #[must_use]
+    pub fn settings(&self) -> &DatabaseSettings {
+        &self.settings
+    }
+}
+
+fn establish(url: String, statement_timeout: Duration) -> BoxFuture<'static, ConnectionResult<AsyncPgConnection>> {
+    async move {
+        let mut connection = AsyncPgConnection::establish(&url).await?;
+        // an abandoned transaction must not hold locks for ever, nor an abandoned statement a core
+        let setup = format!(
+            "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = 60000; SET timezone = 'UTC'; SET application_name = 'callscribe'",
+            statement_timeout.as_millis()
+        );
+        connection.batch_execute(&setup).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(connection)
+    }
+    .boxed()
+}
+
+/// Applies the migrations that are missing and returns their names. Two at once are safe: one waits for the other.
+pub async fn migrate(store: &Store) -> Result<Vec<String>, StoreError> {
+    /// Any number would do, as long as every version agrees on it.
+    const MIGRATION_LOCK: i64 = 0x6361_6c6c_7363;
+    let mut guard = store.dedicated().await?;
+    guard.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
+    let connection = store.dedicated().await?;
+    let applied = tokio::task::spawn_blocking(move || {
+        let mut harness = AsyncMigrationHarness::new(connection);
+        let applied = harness.run_pending_migrations(MIGRATIONS).map_err(|error| StoreError::Migration(error.to_string()))?;
+        Ok::<_, StoreError>(applied.into_iter().map(|version| version.to_string()).collect::<Vec<_>>())
+    })
+    .await
+    .map_err(|error| StoreError::Migration(error.to_string()))?;
+    guard.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})")).await?;
+    applied
+}
