@@ -4,6 +4,10 @@
 //! declarations. A group that is absent switches its feature off. What lives here: names, defaults, parsing.
 //! What does not: anything that connects to anything.
 
+mod database;
 mod reader;
+mod redis;
 
+pub use database::DatabaseSettings;
 pub use reader::{Environment, Problem, Problems, Reader, Setting};
+pub use redis::RedisSettings;

@@ -4,45 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use apalis_redis::{Client, ConnectionManager};
 use redis::aio::ConnectionManagerConfig;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
-use crate::config::{Reader, Setting};
+use crate::config::RedisSettings;
 
 /// Redis did not do what was asked. Nothing is lost: the ledger has it.
 #[derive(Debug, thiserror::Error)]
 #[error("Redis did not answer")]
 pub struct HintsError(#[from] redis::RedisError);
-
-/// Redis's address.
-#[derive(Debug, Clone)]
-pub struct RedisSettings {
-    /// `REDIS_URL`.
-    pub url: SecretString,
-    /// `REDIS_PREFIX`.
-    pub prefix: String,
-}
-
-impl RedisSettings {
-    const URL: Setting =
-        Setting::secret("REDIS_URL", "Redis or Valkey, as `redis://host:6379/0`, `rediss://…` for TLS, or `redis+unix:///path/redis.sock`");
-    const PREFIX: Setting =
-        Setting::new("REDIS_PREFIX", "callscribe", "Prefix of every key, so that several installations can share a Redis");
-    /// What this concern reads.
-    pub const SETTINGS: &'static [Setting] = &[Self::URL, Self::PREFIX];
-
-    /// Reads the group.
-    pub fn read(reader: &mut Reader<'_>) -> Self {
-        let url = reader.required(&Self::URL, "hints and the shared vendor budget travel through Redis (`callscribe demo` brings its own)");
-        let prefix = reader.text(&Self::PREFIX).unwrap_or_else(|| "callscribe".to_owned());
-        Self { url: url.into(), prefix }
-    }
-
-    /// Settings for `url`, keys under `prefix`.
-    #[must_use]
-    pub fn new(url: impl Into<String>, prefix: impl Into<String>) -> Self {
-        Self { url: url.into().into(), prefix: prefix.into() }
-    }
-}
 
 /// Redis, ready to be asked. Cloning it clones a handle.
 #[derive(Clone)]

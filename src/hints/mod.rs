@@ -9,4 +9,4 @@
 
 mod connection;
 
-pub use connection::{Hints, HintsError, RedisSettings};
+pub use connection::{Hints, HintsError};

@@ -3,7 +3,7 @@
 
 pub mod pool;
 
-pub use pool::{DatabaseSettings, Pool, PooledConnection, Store, StoreError, migrate};
+pub use pool::{Pool, PooledConnection, Store, StoreError, migrate};
 
 /// A connection to PostgreSQL, inside or outside a transaction.
 pub type Connection = diesel_async::AsyncPgConnection;
