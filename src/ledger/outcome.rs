@@ -1,6 +1,6 @@
 //! The four answers a job may give, and the change to the domain that is committed with an answer.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
@@ -10,7 +10,7 @@ use crate::{
     store::{Connection, StoreError},
 };
 
-type Change = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<Vec<Hint>, StoreError>> + Send>;
+type Change = Arc<dyn for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, Result<Vec<Hint>, StoreError>> + Send + Sync>;
 
 /// What to write in the very transaction that finishes the job; it is not written when the lease was lost.
 /// Returns the hints of the jobs it enqueued.
@@ -23,18 +23,26 @@ impl Effect {
         Self(None)
     }
 
-    /// Runs `change` on the finishing transaction.
+    /// Runs `change` on the finishing transaction; again, from the start, when PostgreSQL went away before the commit.
     pub fn new<F>(change: F) -> Self
     where
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<Vec<Hint>, StoreError>> + Send + 'static,
+        F: for<'c> Fn(&'c mut Connection) -> BoxFuture<'c, Result<Vec<Hint>, StoreError>> + Send + Sync + 'static,
     {
-        Self(Some(Box::new(change)))
+        Self(Some(Arc::new(change)))
     }
 
-    /// Takes the change out, if there is one.
+    /// Whether there is nothing to write.
     #[must_use]
-    pub fn into_change(self) -> Option<Change> {
-        self.0
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Writes it on the caller's transaction.
+    pub async fn apply(&self, connection: &mut Connection) -> Result<Vec<Hint>, StoreError> {
+        match &self.0 {
+            Some(change) => change(connection).await,
+            None => Ok(Vec::new()),
+        }
     }
 }
 

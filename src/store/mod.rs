@@ -2,6 +2,7 @@
 //! and tokens lives here, one function per question; the SQL of jobs lives in `ledger`.
 
 pub mod pool;
+pub mod transcripts;
 
 pub use pool::{Pool, PooledConnection, Store, StoreError, migrate};
 

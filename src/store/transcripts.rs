@@ -1,0 +1,82 @@
+//! `call_transcripts`, and `call_interactions.transcript_status`, which moves with it in the same statement.
+
+use diesel::sql_types;
+use diesel_async::RunQueryDsl;
+
+use crate::{
+    domain::{Reason, TranscriptId},
+    store::{Connection, StoreError},
+};
+
+/// Why a transcript waits again or was given up.
+#[derive(Debug, Clone)]
+pub struct TranscriptTrouble {
+    /// The transcript.
+    pub id: TranscriptId,
+    /// Reason code.
+    pub reason: Reason,
+    /// The error, for people.
+    pub message: String,
+}
+
+/// Moves transcripts whose job waits for another run back to `pending`, keeping the last error in view. Returns how many moved.
+pub async fn release(connection: &mut Connection, troubles: &[TranscriptTrouble]) -> Result<usize, StoreError> {
+    if troubles.is_empty() {
+        return Ok(0);
+    }
+    let moved = diesel::sql_query(
+        "WITH moved AS (
+             UPDATE call_transcripts AS t SET status = 'pending', error_message = u.message, updated_at = now()
+             FROM unnest($1::uuid[], $2::text[]) AS u (id, message)
+             WHERE t.id = u.id AND t.status IN ('pending', 'downloading', 'transcribing')
+             RETURNING t.session_id, t.leg)
+         UPDATE call_interactions AS c SET transcript_status = 'pending'
+         FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id AND c.transcript_status <> 'pending'",
+    )
+    .bind::<sql_types::Array<sql_types::Uuid>, _>(troubles.iter().map(|t| t.id.0).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::Text>, _>(troubles.iter().map(|t| t.message.as_str()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(moved)
+}
+
+/// Moves transcripts whose job died to `error`, with the reason. A complete transcript stays complete. Returns how many moved.
+pub async fn fail(connection: &mut Connection, troubles: &[TranscriptTrouble]) -> Result<usize, StoreError> {
+    if troubles.is_empty() {
+        return Ok(0);
+    }
+    let moved = diesel::sql_query(
+        "WITH moved AS (
+             UPDATE call_transcripts AS t SET status = 'error', error_code = u.reason, error_message = u.message, updated_at = now()
+             FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u (id, reason, message)
+             WHERE t.id = u.id AND t.status <> 'complete'
+             RETURNING t.session_id, t.leg)
+         UPDATE call_interactions AS c SET transcript_status = 'error'
+         FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id",
+    )
+    .bind::<sql_types::Array<sql_types::Uuid>, _>(troubles.iter().map(|t| t.id.0).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::Text>, _>(troubles.iter().map(|t| t.reason.as_str()).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::Text>, _>(troubles.iter().map(|t| t.message.as_str()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(moved)
+}
+
+/// Moves transcripts whose job was requeued from `error` back to `pending`. Returns how many moved.
+pub async fn reopen(connection: &mut Connection, ids: &[TranscriptId]) -> Result<usize, StoreError> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let moved = diesel::sql_query(
+        "WITH moved AS (
+             UPDATE call_transcripts SET status = 'pending', error_code = NULL, updated_at = now()
+             WHERE id = ANY($1) AND status = 'error'
+             RETURNING session_id, leg)
+         UPDATE call_interactions AS c SET transcript_status = 'pending'
+         FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id",
+    )
+    .bind::<sql_types::Array<sql_types::Uuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(moved)
+}
