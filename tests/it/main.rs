@@ -1,1 +1,6 @@
-//! Integration tests.
+//! Integration tests: one binary, one module per subject, every test with services of its own.
+
+// Says "test" to clippy, which then lets helpers outside `#[test]` functions unwrap as well.
+#![cfg(test)]
+
+mod house;
