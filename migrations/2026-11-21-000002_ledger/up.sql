@@ -39,6 +39,7 @@ CREATE TABLE jobs (
     attempt       smallint NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     max_attempts  smallint NOT NULL CHECK (max_attempts > 0),
     run           integer NOT NULL DEFAULT 0 CHECK (run >= attempt),
+    put_off       integer NOT NULL DEFAULT 0 CHECK (put_off >= 0),
     lease_id      bigint,
     source        text,
     session_id    text,
@@ -66,6 +67,7 @@ COMMENT ON COLUMN jobs.run_at IS 'Not before this time';
 COMMENT ON COLUMN jobs.attempt IS 'Attempts used up; an answer "later" gives its attempt back';
 COMMENT ON COLUMN jobs.max_attempts IS 'Attempts allowed since it was enqueued or last requeued';
 COMMENT ON COLUMN jobs.run IS 'Counts claims and never falls: with lease_id the fencing token of a finish';
+COMMENT ON COLUMN jobs.put_off IS 'How often it answered "later" since it was enqueued or last requeued';
 COMMENT ON COLUMN jobs.lease_id IS 'Worker that holds it while running; the last one that held it otherwise';
 COMMENT ON COLUMN jobs.source IS 'Vendor, for filters and fairness';
 COMMENT ON COLUMN jobs.session_id IS 'Call the work belongs to, if one';

@@ -51,7 +51,7 @@ pub struct Claimed {
     pub run: i32,
     /// The lease under which this process holds it.
     pub lease: LeaseId,
-    /// How often this job was put off since it was enqueued or requeued: `run - attempt`.
+    /// How often this job answered "later" since it was enqueued or last requeued.
     pub times_put_off: u32,
 }
 

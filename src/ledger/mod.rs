@@ -4,10 +4,20 @@
 //! guarded by the fencing token; sweep what a dead worker held. The SQL of jobs lives here; nothing here talks to Redis
 //! except to hand over ids after a commit.
 
+mod backoff;
+mod claim;
+mod due;
 mod enqueue;
+mod finish;
 mod job;
+mod lease;
 mod outcome;
 
+pub use backoff::{Backoff, process_rng};
+pub use claim::{Claim, Poison, claim, claim_due};
+pub use due::{due_jobs, open_kinds};
 pub use enqueue::{NewJob, enqueue};
+pub use finish::{Finished, Next, Setback, finish_done, finish_setbacks, finish_with};
 pub use job::{Claimed, Handler, Hint, LeaseLost, RunContext, hold};
+pub use lease::{Swept, WorkerIdentity, begin_lease, end_lease, renew_lease, sweep};
 pub use outcome::{Effect, Failure, Outcome, VendorTrace};

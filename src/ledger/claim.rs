@@ -1,0 +1,141 @@
+//! Taking work: one UPDATE for a batch of ids, or for whatever is due.
+
+use diesel::{QueryableByName, sql_types};
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    domain::{JobId, JobKind, LeaseId, SessionId, SourceName, TranscriptId},
+    ledger::Claimed,
+    store::{Connection, StoreError},
+};
+
+/// A row that was claimed and cannot be read by this version.
+#[derive(Debug, Clone)]
+pub struct Poison {
+    /// The row.
+    pub id: JobId,
+    /// Its claim.
+    pub run: i32,
+    /// What about it cannot be read.
+    pub what: String,
+}
+
+/// What a claim brought.
+#[derive(Debug, Default)]
+pub struct Claim {
+    /// Jobs to run.
+    pub jobs: Vec<Claimed>,
+    /// Rows to park as dead.
+    pub poison: Vec<Poison>,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = sql_types::BigInt)]
+    id: i64,
+    #[diesel(sql_type = sql_types::Text)]
+    key: String,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    source: Option<String>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    session_id: Option<String>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Uuid>)]
+    transcript_id: Option<Uuid>,
+    #[diesel(sql_type = sql_types::Jsonb)]
+    payload: Value,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Jsonb>)]
+    checkpoint: Option<Value>,
+    #[diesel(sql_type = sql_types::SmallInt)]
+    priority: i16,
+    #[diesel(sql_type = sql_types::SmallInt)]
+    attempt: i16,
+    #[diesel(sql_type = sql_types::SmallInt)]
+    max_attempts: i16,
+    #[diesel(sql_type = sql_types::Integer)]
+    run: i32,
+    #[diesel(sql_type = sql_types::Integer)]
+    put_off: i32,
+}
+
+/// The lease is share-locked so that a claim and the sweep that ends the lease exclude each other:
+/// no job can be claimed under a lease that has already been swept.
+const CLAIM: &str = "
+    UPDATE jobs SET state = 'running', attempt = attempt + 1, run = run + 1, lease_id = $1, started_at = clock_timestamp(), reason = NULL
+    FROM due
+    WHERE jobs.id = due.id
+    RETURNING jobs.id, key, source, session_id, transcript_id, payload, checkpoint, priority, attempt, max_attempts, run, put_off";
+
+/// Claims those of `ids` that are of `kind`, due and free. The rest are stale hints and none of our business.
+pub async fn claim(connection: &mut Connection, kind: JobKind, ids: &[JobId], lease: LeaseId) -> Result<Claim, StoreError> {
+    if ids.is_empty() {
+        return Ok(Claim::default());
+    }
+    let rows: Vec<Row> = diesel::sql_query(format!(
+        "WITH lease AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 AND ended_at IS NULL FOR SHARE),
+              due AS MATERIALIZED (
+                  SELECT id FROM jobs
+                  WHERE id = ANY($2) AND kind = $3 AND state = 'ready' AND run_at <= now() AND EXISTS (SELECT FROM lease)
+                  ORDER BY id FOR UPDATE SKIP LOCKED)
+         {CLAIM}"
+    ))
+    .bind::<sql_types::BigInt, _>(lease.0)
+    .bind::<sql_types::Array<sql_types::BigInt>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind::<sql_types::Text, _>(kind.as_str())
+    .load(connection)
+    .await?;
+    Ok(read(rows, kind, lease))
+}
+
+/// Claims up to `limit` jobs of `kind` that are due, without hints: most urgent first.
+pub async fn claim_due(connection: &mut Connection, kind: JobKind, limit: usize, lease: LeaseId) -> Result<Claim, StoreError> {
+    let rows: Vec<Row> = diesel::sql_query(format!(
+        "WITH lease AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 AND ended_at IS NULL FOR SHARE),
+              due AS MATERIALIZED (
+                  SELECT id FROM jobs
+                  WHERE kind = $2 AND open AND state = 'ready' AND run_at <= now() AND EXISTS (SELECT FROM lease)
+                  ORDER BY priority, run_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+         {CLAIM}"
+    ))
+    .bind::<sql_types::BigInt, _>(lease.0)
+    .bind::<sql_types::Text, _>(kind.as_str())
+    .bind::<sql_types::BigInt, _>(i64::try_from(limit).unwrap_or(i64::MAX))
+    .load(connection)
+    .await?;
+    Ok(read(rows, kind, lease))
+}
+
+fn read(rows: Vec<Row>, kind: JobKind, lease: LeaseId) -> Claim {
+    let mut claim = Claim { jobs: Vec::with_capacity(rows.len()), poison: Vec::new() };
+    for row in rows {
+        let (id, run) = (JobId(row.id), row.run);
+        match understand(row, kind, lease) {
+            Ok(job) => claim.jobs.push(job),
+            Err(what) => claim.poison.push(Poison { id, run, what }),
+        }
+    }
+    claim
+}
+
+fn understand(row: Row, kind: JobKind, lease: LeaseId) -> Result<Claimed, String> {
+    let source = row.source.map(|name| name.parse::<SourceName>()).transpose().map_err(|error| error.to_string())?;
+    let session_id = row.session_id.map(SessionId::parse).transpose().map_err(|error| error.to_string())?;
+    let negative = |_| "its counters are negative".to_owned();
+    Ok(Claimed {
+        id: JobId(row.id),
+        kind,
+        key: row.key,
+        source,
+        session_id,
+        transcript_id: row.transcript_id.map(TranscriptId),
+        payload: row.payload,
+        checkpoint: row.checkpoint,
+        priority: row.priority,
+        attempt: u16::try_from(row.attempt).map_err(negative)?,
+        max_attempts: u16::try_from(row.max_attempts).map_err(negative)?,
+        run: row.run,
+        lease,
+        times_put_off: u32::try_from(row.put_off).map_err(negative)?,
+    })
+}
