@@ -152,17 +152,18 @@ pub async fn finish_setbacks(connection: &mut Connection, lease: LeaseId, setbac
     connection
         .transaction(async |transaction| {
             let moved = move_jobs(transaction, lease, setbacks).await?;
-            let trouble =
-                |dead: bool| -> Vec<TranscriptTrouble> { moved.iter().filter_map(|row| trouble_of(row, setbacks, dead)).collect() };
-            transcripts::fail(transaction, &trouble(true)).await?;
-            transcripts::release(transaction, &trouble(false)).await?;
+            let by_id: HashMap<i64, &Setback> = setbacks.iter().map(|setback| (setback.id.0, setback)).collect();
+            let troubled = moved.iter().filter_map(|row| Some((*by_id.get(&row.id)?, row.transcript_id?)));
+            let (dead, waiting): (Vec<_>, Vec<_>) = troubled.partition(|(setback, _)| setback.next == Next::Dead);
+            transcripts::fail(transaction, &troubles(dead)).await?;
+            transcripts::release(transaction, &troubles(waiting)).await?;
             Ok(moved.into_iter().map(|row| JobId(row.id)).collect())
         })
         .await
 }
 
-fn troubles(moved: Vec<(&&Setback, Uuid)>) -> Vec<TranscriptTrouble> {
-    let trouble = |(setback, id): (&&Setback, Uuid)| TranscriptTrouble {
+fn troubles(moved: Vec<(&Setback, Uuid)>) -> Vec<TranscriptTrouble> {
+    let trouble = |(setback, id): (&Setback, Uuid)| TranscriptTrouble {
         id: TranscriptId(id),
         reason: setback.reason,
         message: setback.error.clone(),
