@@ -2,7 +2,12 @@
 //!
 //! What does not live here: fetching, storing or transcribing audio.
 
+mod g711;
+mod listener;
 mod sniff;
+mod speech;
 mod wav;
 
+pub use listener::{Heard, Listener};
+pub use speech::{Interval, Speech};
 pub use wav::{Codec, Wav, WavError, WavReader};
