@@ -11,6 +11,7 @@ use futures_util::Stream;
 use crate::{
     domain::{Call, OrgId, Reason, RecordingOffer, SessionId, SourceName, Window},
     ledger::VendorTrace,
+    store::StoreError,
 };
 
 /// Where the next page of a window begins. Opaque to everyone but its source; kept in a job's checkpoint.
@@ -149,6 +150,15 @@ pub enum SourceError {
         /// Its trace.
         trace: VendorTrace,
     },
+    /// The stored tokens could not be read or written just now.
+    #[error("the tokens of {source_name} cannot be reached")]
+    TokensUnavailable {
+        /// Whose.
+        source_name: SourceName,
+        /// Why.
+        #[source]
+        why: StoreError,
+    },
     /// The link has ended; a fresh one will work.
     #[error("the download link has ended")]
     LinkExpired {
@@ -180,6 +190,7 @@ impl SourceError {
             Self::Forbidden { .. } => Reason::Forbidden,
             Self::WrongOrg { .. } => Reason::WrongOrg,
             Self::Unavailable { .. } => Reason::VendorUnavailable,
+            Self::TokensUnavailable { .. } => Reason::DatabaseUnavailable,
             Self::TooWide { .. } | Self::Rejected { .. } => Reason::VendorRejected,
             Self::WrongShape { .. } => Reason::WrongShape,
             Self::LinkExpired { .. } => Reason::LinkExpired,
@@ -192,7 +203,9 @@ impl SourceError {
     #[must_use]
     pub fn trace(&self) -> VendorTrace {
         match self {
-            Self::RateLimited { .. } | Self::WrongOrg { .. } | Self::HostNotAllowed { .. } => VendorTrace::default(),
+            Self::RateLimited { .. } | Self::WrongOrg { .. } | Self::HostNotAllowed { .. } | Self::TokensUnavailable { .. } => {
+                VendorTrace::default()
+            }
             Self::LoginNeeded { trace, .. }
             | Self::Forbidden { trace, .. }
             | Self::TooWide { trace, .. }
