@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
-SHELL_SCRIPTS := .ci/run scripts/setup.sh
+SHELL_SCRIPTS := .ci/run deploy/healthy $(wildcard scripts/*.sh)
 
 .PHONY: help
 help: ## list the commands
@@ -44,6 +44,10 @@ bench: setup ## measure throughput, latency and memory (release build); prints r
 .PHONY: docs
 docs: ## regenerate the documents that are generated from the code
 	CALLSCRIBE_WRITE_DOCS=1 $(CARGO) test --package callscribe-cli --test it house::documents
+
+.PHONY: env
+env: ## write a .env with fresh secrets for docker compose; never overwrites one
+	@sh scripts/env.sh
 
 .PHONY: image
 image: ## build the container image callscribe:latest
