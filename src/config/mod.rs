@@ -4,10 +4,21 @@
 //! declarations. A group that is absent switches its feature off. What lives here: names, defaults, parsing.
 //! What does not: anything that connects to anything.
 
+mod api;
+mod catalogue;
 mod database;
+mod document;
+mod dotenv;
 mod reader;
 mod redis;
+mod telemetry;
+mod work;
 
+pub use api::ApiSettings;
+pub use catalogue::{CONCERNS, Concern, misspelt, read};
 pub use database::DatabaseSettings;
+pub use document::{configuration_page, example_file};
 pub use reader::{Environment, Problem, Problems, Reader, Setting};
 pub use redis::RedisSettings;
+pub use telemetry::{LogFormat, TelemetrySettings};
+pub use work::WorkSettings;

@@ -1,1 +1,10 @@
-//! To be written.
+//! What a process tells about itself: log lines, figures, and what must never appear in either.
+//!
+//! Log fields are listed in docs/LOGGING.md, metrics in `metrics::CATALOGUE`. What does not live here: the decision to log.
+
+pub mod metrics;
+mod redact;
+mod subscriber;
+
+pub use redact::{Number, host_of};
+pub use subscriber::{TelemetryError, start_logging};

@@ -1,0 +1,33 @@
+//! The command line's shape: which commands there are and how help looks.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+/// Every call recorded, transcribed and stored: calls out of Webex Contact Center into PostgreSQL, recordings in S3, transcripts beside them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "callscribe",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Try it:    callscribe demo\n\
+                  Look:      callscribe status · callscribe calls show SESSION\n\
+                  Repair:    callscribe requeue --kind transcription --dry-run\n\n\
+                  Settings come from the environment and from `.env`; docs/CONFIGURATION.md lists them.\n\
+                  Exit status: 0 done, 1 failed, 2 wrong use."
+)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Bring the database up to this version's schema
+    Migrate(commands::migrate::Arguments),
+    /// Print the documents that are generated from the code
+    #[command(hide = true)]
+    Config(commands::config::Arguments),
+}

@@ -1,0 +1,283 @@
+//! Every metric's name, unit and labels, and the one function that records each.
+//!
+//! Names follow Prometheus's conventions: base units, `_total` for counters. Labels have few values: kinds, outcomes, reasons,
+//! vendors; never an id, a number or an error text. Nothing is recorded, and nothing is held, in a process that serves no `/metrics`.
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::TelemetryError;
+use crate::domain::{JobKind, Reason, SourceName};
+
+/// What a metric is to Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricType {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by size.
+    Histogram,
+}
+
+/// One documented metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: MetricType,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it counts, with its unit.
+    pub about: &'static str,
+}
+
+impl Metric {
+    const fn counter(name: &'static str, labels: &'static [&'static str], about: &'static str) -> Self {
+        Self { name, kind: MetricType::Counter, labels, about }
+    }
+    const fn gauge(name: &'static str, labels: &'static [&'static str], about: &'static str) -> Self {
+        Self { name, kind: MetricType::Gauge, labels, about }
+    }
+    const fn histogram(name: &'static str, labels: &'static [&'static str], about: &'static str) -> Self {
+        Self { name, kind: MetricType::Histogram, labels, about }
+    }
+}
+
+const JOBS: Metric = Metric::gauge(
+    "callscribe_jobs",
+    &["kind", "state"],
+    "Jobs by state: due (ready and its time has come), later (ready, waits for its time), running, dead; from the ledger at scrape",
+);
+const OLDEST_DUE: Metric = Metric::gauge(
+    "callscribe_jobs_oldest_due_age_seconds",
+    &["kind"],
+    "Seconds since the longest-waiting due job became due; 0 when none is due. Scale workers on it",
+);
+const WORKERS: Metric = Metric::gauge("callscribe_workers_alive", &[], "Worker processes whose lease is current");
+const LANE_DEPTH: Metric = Metric::gauge("callscribe_lane_depth", &["kind"], "Hints waiting in Redis; may be above or below the jobs due");
+const REDIS_UP: Metric = Metric::gauge("callscribe_redis_up", &[], "1 while Redis answers, 0 while work goes on at the pace of a slow poll");
+const BUDGET: Metric =
+    Metric::gauge("callscribe_vendor_budget_remaining", &["budget"], "Requests left in the budget that all machines share");
+const STARTED: Metric = Metric::gauge("callscribe_process_start_time_seconds", &[], "When the process started, in seconds since 1970");
+const BUILD: Metric = Metric::gauge("callscribe_build_info", &["version"], "Always 1; the label is the version");
+const LEADER: Metric = Metric::gauge("callscribe_scheduler_leader", &[], "1 in the scheduler that leads, 0 in those that wait");
+const ATTEMPTS: Metric = Metric::counter(
+    "callscribe_attempts_total",
+    &["kind", "outcome", "reason"],
+    "Runs of jobs by how they ended: done, later, failed, dead, lost, handed_back; reason is empty for done",
+);
+const RUN_SECONDS: Metric = Metric::histogram("callscribe_run_duration_seconds", &["kind", "outcome"], "Seconds a run took");
+const WAIT_SECONDS: Metric =
+    Metric::histogram("callscribe_job_wait_seconds", &["kind"], "Seconds from due to started: what a job waits for a worker");
+const CALLS: Metric = Metric::counter("callscribe_calls_synced_total", &["source"], "Calls received from a vendor, repeats included");
+const BYTES: Metric = Metric::counter("callscribe_recording_bytes_total", &["source"], "Bytes of recordings copied into S3");
+const AUDIO_SECONDS: Metric =
+    Metric::counter("callscribe_audio_transcribed_seconds_total", &["provider"], "Seconds of audio sent to a transcriber");
+const VENDOR_REQUESTS: Metric =
+    Metric::counter("callscribe_vendor_requests_total", &["vendor", "status"], "Requests to a vendor by HTTP status; `none` without an answer");
+const RATE_LIMITED: Metric = Metric::counter("callscribe_vendor_rate_limited_total", &["vendor"], "Answers 429 from a vendor");
+
+/// Every metric there is; docs/LOGGING.md shows the same list.
+pub const CATALOGUE: &[Metric] = &[
+    JOBS,
+    OLDEST_DUE,
+    WORKERS,
+    LANE_DEPTH,
+    REDIS_UP,
+    BUDGET,
+    LEADER,
+    STARTED,
+    BUILD,
+    ATTEMPTS,
+    RUN_SECONDS,
+    WAIT_SECONDS,
+    CALLS,
+    BYTES,
+    AUDIO_SECONDS,
+    VENDOR_REQUESTS,
+    RATE_LIMITED,
+];
+
+/// From a no-op to the longest recording: 1 ms … 1 h.
+const BUCKETS_SECONDS: &[f64] =
+    &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
+
+/// The recorded figures of this process. Cloning it clones a handle.
+#[derive(Clone)]
+pub struct Registry(PrometheusHandle);
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Registry(..)")
+    }
+}
+
+/// Starts recording for the life of the process.
+///
+/// # Errors
+/// When something records already.
+pub fn start_recording(started_at: chrono::DateTime<chrono::Utc>) -> Result<Registry, TelemetryError> {
+    let recorder = builder()?.build_recorder();
+    let registry = Registry(recorder.handle());
+    ::metrics::set_global_recorder(recorder).map_err(|error| TelemetryError::Recorder(error.to_string()))?;
+    describe();
+    ::metrics::gauge!(STARTED.name).set(milliseconds(started_at.timestamp_millis()));
+    ::metrics::gauge!(BUILD.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Ok(registry)
+}
+
+fn builder() -> Result<PrometheusBuilder, TelemetryError> {
+    CATALOGUE.iter().filter(|metric| metric.kind == MetricType::Histogram).try_fold(PrometheusBuilder::new(), |builder, metric| {
+        builder
+            .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), BUCKETS_SECONDS)
+            .map_err(|error| TelemetryError::Recorder(error.to_string()))
+    })
+}
+
+fn describe() {
+    for metric in CATALOGUE {
+        match metric.kind {
+            MetricType::Counter => ::metrics::describe_counter!(metric.name, metric.about),
+            MetricType::Gauge => ::metrics::describe_gauge!(metric.name, metric.about),
+            MetricType::Histogram => ::metrics::describe_histogram!(metric.name, metric.about),
+        }
+    }
+}
+
+#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "milliseconds since 1970 stay far below 2^53")]
+fn milliseconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
+#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "counts of jobs stay far below 2^53")]
+fn count(count: i64) -> f64 {
+    count as f64
+}
+
+impl Registry {
+    /// Everything recorded, in Prometheus's text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Folds histogram samples into their buckets; without it they pile up while nobody scrapes. Call it every few seconds.
+    pub fn fold(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+/// A run ended; `reason` is `None` when it was done.
+pub fn run_ended(kind: JobKind, outcome: &'static str, reason: Option<Reason>, took: Duration) {
+    let reason = reason.map_or("", Reason::as_str);
+    ::metrics::counter!(ATTEMPTS.name, "kind" => kind.as_str(), "outcome" => outcome, "reason" => reason).increment(1);
+    ::metrics::histogram!(RUN_SECONDS.name, "kind" => kind.as_str(), "outcome" => outcome).record(took);
+}
+
+/// Runs of vanished workers were taken back.
+pub fn runs_lost(kind: JobKind, runs: u64) {
+    let reason = Reason::LeaseLost.as_str();
+    ::metrics::counter!(ATTEMPTS.name, "kind" => kind.as_str(), "outcome" => "lost", "reason" => reason).increment(runs);
+}
+
+/// A job was started this long after it was due.
+pub fn job_waited(kind: JobKind, wait: Duration) {
+    ::metrics::histogram!(WAIT_SECONDS.name, "kind" => kind.as_str()).record(wait);
+}
+
+/// Calls came from a vendor.
+pub fn calls_synced(source: SourceName, calls: u64) {
+    ::metrics::counter!(CALLS.name, "source" => source.as_str()).increment(calls);
+}
+
+/// Bytes of a recording reached S3.
+pub fn recording_bytes(source: SourceName, bytes: u64) {
+    ::metrics::counter!(BYTES.name, "source" => source.as_str()).increment(bytes);
+}
+
+/// Audio went to a transcriber.
+pub fn audio_transcribed(provider: &'static str, audio: Duration) {
+    ::metrics::counter!(AUDIO_SECONDS.name, "provider" => provider).increment(audio.as_secs());
+}
+
+/// A vendor answered, or did not (`None`).
+pub fn vendor_answered(vendor: &'static str, status: Option<u16>) {
+    let word = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+    ::metrics::counter!(VENDOR_REQUESTS.name, "vendor" => vendor, "status" => word).increment(1);
+    if status == Some(429) {
+        ::metrics::counter!(RATE_LIMITED.name, "vendor" => vendor).increment(1);
+    }
+}
+
+/// What is left of a shared budget.
+pub fn budget_remaining(budget: &str, requests: f64) {
+    ::metrics::gauge!(BUDGET.name, "budget" => budget.to_owned()).set(requests);
+}
+
+/// Whether this scheduler leads.
+pub fn leading(leads: bool) {
+    ::metrics::gauge!(LEADER.name).set(f64::from(u8::from(leads)));
+}
+
+/// Whether Redis answers.
+pub fn redis_up(up: bool) {
+    ::metrics::gauge!(REDIS_UP.name).set(f64::from(u8::from(up)));
+}
+
+/// How many jobs are in a state, counted in the ledger.
+pub fn jobs_in_state(kind: &str, state: &'static str, jobs: i64) {
+    ::metrics::gauge!(JOBS.name, "kind" => kind.to_owned(), "state" => state).set(count(jobs));
+}
+
+/// How long the longest-waiting job has been due.
+pub fn oldest_due(kind: &str, age: Duration) {
+    ::metrics::gauge!(OLDEST_DUE.name, "kind" => kind.to_owned()).set(age.as_secs_f64());
+}
+
+/// How many hints wait in a lane.
+pub fn lane_depth(kind: &str, hints: i64) {
+    ::metrics::gauge!(LANE_DEPTH.name, "kind" => kind.to_owned()).set(count(hints));
+}
+
+/// How many worker processes are alive.
+pub fn workers_alive(workers: i64) {
+    ::metrics::gauge!(WORKERS.name).set(count(workers));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_conventions_and_are_described_in_the_document() {
+        let document = include_str!("../../docs/LOGGING.md");
+        for metric in CATALOGUE {
+            assert!(metric.name.starts_with("callscribe_"), "{}", metric.name);
+            assert_eq!(metric.kind == MetricType::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            let row = format!("| `{}` | {} | {} |", metric.name, metric.labels.join(", "), metric.about);
+            assert!(document.contains(&row), "docs/LOGGING.md lacks the row\n{row}");
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_is_rendered_under_its_name() {
+        let recorder = builder().unwrap().build_recorder();
+        let handle = recorder.handle();
+        ::metrics::with_local_recorder(&recorder, || {
+            describe();
+            run_ended(JobKind::Recording, "later", Some(Reason::RecordingNotReady), Duration::from_millis(20));
+            run_ended(JobKind::Sync, "done", None, Duration::from_secs(2));
+            vendor_answered("webex", Some(429));
+            jobs_in_state("recording", "due", 7);
+        });
+        let text = handle.render();
+        assert!(text.contains(r#"callscribe_attempts_total{kind="recording",outcome="later",reason="recording_not_ready"} 1"#), "{text}");
+        assert!(text.contains(r#"callscribe_run_duration_seconds_bucket{kind="recording",outcome="later",le="0.025"} 1"#), "{text}");
+        assert!(text.contains(r#"callscribe_vendor_rate_limited_total{vendor="webex"} 1"#), "{text}");
+        assert!(text.contains(r#"callscribe_jobs{kind="recording",state="due"} 7"#), "{text}");
+        assert!(text.contains("# HELP callscribe_attempts_total Runs of jobs"), "{text}");
+    }
+}

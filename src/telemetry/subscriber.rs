@@ -1,0 +1,69 @@
+//! Where log lines go: standard error, as text or as JSON.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::config::{LogFormat, TelemetrySettings};
+
+/// Logging could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter does not parse.
+    #[error("`{filter}` is not a log filter: {what}")]
+    Filter {
+        /// As given.
+        filter: String,
+        /// Why not.
+        what: String,
+    },
+    /// The process logs already.
+    #[error("logging was started before")]
+    Started,
+    /// The metrics recorder could not be installed.
+    #[error("metrics cannot be recorded: {0}")]
+    Recorder(String),
+}
+
+/// Crates whose `info` is about themselves rather than about our work.
+const QUIET: &str = "hyper=warn,hyper_util=warn,h2=warn,aws=warn,aws_config=warn,aws_smithy_runtime=warn,aws_sdk_s3=warn,\
+     tokio_postgres=warn,apalis=warn,apalis_core=warn,s3s=warn,reqwest=warn,rustls=warn";
+
+/// Starts logging to standard error for the life of the process.
+///
+/// # Errors
+/// When the filter does not parse, or when logging was started before.
+pub fn start_logging(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
+    let terminal = std::io::stderr().is_terminal();
+    let format = settings.format.unwrap_or(if terminal { LogFormat::Human } else { LogFormat::Json });
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Human => tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal).with_target(false).boxed(),
+        // the job's span (kind, id, call) is flattened into every line of its run, so that a line reads alone
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter(&settings.filter)?)).try_init().map_err(|_| TelemetryError::Started)
+}
+
+/// The filter given, after what quietens other people's crates, so that naming one of them turns it up again.
+fn filter(given: &str) -> Result<EnvFilter, TelemetryError> {
+    EnvFilter::try_new(format!("{QUIET},{given}")).map_err(|error| TelemetryError::Filter { filter: given.to_owned(), what: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_does_not_parse_is_told() {
+        assert!(filter("info").is_ok());
+        assert!(filter("info,callscribe::queue=debug").is_ok());
+        let text = filter("callscribe=loud").unwrap_err().to_string();
+        assert!(text.contains("`callscribe=loud` is not a log filter"), "{text}");
+    }
+}
