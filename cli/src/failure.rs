@@ -2,12 +2,7 @@
 
 use std::{fmt, io, process::ExitCode};
 
-use callscribe::{
-    config::Problems,
-    hints::HintsError,
-    store::StoreError,
-    telemetry::TelemetryError,
-};
+use callscribe::{config::Problems, hints::HintsError, store::StoreError, telemetry::TelemetryError};
 
 /// Exit status of a command that failed.
 const FAILED: u8 = 1;
@@ -35,9 +30,10 @@ impl Failure {
 
     /// Tells it on standard error; a reader who went away is no failure.
     pub(crate) fn tell(&self) -> ExitCode {
-        let broken_pipe = self.error.chain().any(|cause| {
-            cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-        });
+        let broken_pipe = self
+            .error
+            .chain()
+            .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe));
         if broken_pipe {
             return ExitCode::SUCCESS;
         }
@@ -72,7 +68,9 @@ fn hint_for(error: &anyhow::Error) -> Option<&'static str> {
             return Some("is Redis running where `REDIS_URL` points to?");
         }
         match cause.downcast_ref::<StoreError>()? {
-            StoreError::Pool(_) | StoreError::Connect(_) => Some("is PostgreSQL running where `DATABASE_URL` points to, and may this user log in?"),
+            StoreError::Pool(_) | StoreError::Connect(_) => {
+                Some("is PostgreSQL running where `DATABASE_URL` points to, and may this user log in?")
+            }
             StoreError::Query(diesel::result::Error::DatabaseError(_, details)) if details.message().contains("does not exist") => {
                 Some("the schema may be older than this version: run `callscribe migrate`")
             }

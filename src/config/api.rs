@@ -39,11 +39,17 @@ impl ApiSettings {
         let listen = reader.parsed(&Self::LISTEN, "an address with a port, such as `127.0.0.1:8080`").unwrap_or(default);
         let metrics_listen = reader.parsed(&Self::METRICS_LISTEN, "an address with a port, such as `0.0.0.0:9090`");
         if metrics_listen == Some(listen) && listen.port() != 0 {
-            reader.complain(Self::METRICS_LISTEN.name, "fights with `API_LISTEN`: both are the same address; the API serves `/metrics` itself");
+            reader.complain(
+                Self::METRICS_LISTEN.name,
+                "fights with `API_LISTEN`: both are the same address; the API serves `/metrics` itself",
+            );
         }
         let cron_secret = reader.secret(&Self::CRON_SECRET);
         if cron_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < SHORTEST_SECRET) {
-            reader.complain(Self::CRON_SECRET.name, format!("is too short: use at least {SHORTEST_SECRET} characters (`openssl rand -hex 32`)"));
+            reader.complain(
+                Self::CRON_SECRET.name,
+                format!("is too short: use at least {SHORTEST_SECRET} characters (`openssl rand -hex 32`)"),
+            );
         }
         Self { listen, metrics_listen, cron_secret }
     }

@@ -1,8 +1,6 @@
 //! Every setting of every concern: for the generated documents, and to find names that were spelt wrong.
 
-use super::{
-    ApiSettings, DatabaseSettings, Environment, Reader, RedisSettings, Setting, TelemetrySettings, WorkSettings,
-};
+use super::{ApiSettings, DatabaseSettings, Environment, Reader, RedisSettings, Setting, TelemetrySettings, WorkSettings};
 
 /// The settings of one concern.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +105,10 @@ mod tests {
 
     #[test]
     fn other_peoples_variables_are_left_alone() {
-        assert_eq!(misspelt(&environment(&["HOME", "PATH", "REDIS_SERVICE_HOST", "CARGO_TARGET_DIR", "DATABASE_URL"])), Vec::<String>::new());
+        assert_eq!(
+            misspelt(&environment(&["HOME", "PATH", "REDIS_SERVICE_HOST", "CARGO_TARGET_DIR", "DATABASE_URL"])),
+            Vec::<String>::new()
+        );
         assert_eq!(misspelt(&environment(&["DATABASE_URL_FILE"])), Vec::<String>::new());
     }
 

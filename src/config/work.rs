@@ -69,8 +69,10 @@ impl WorkSettings {
         settings.backoff_base = reader.duration(&Self::BACKOFF_BASE).unwrap_or(settings.backoff_base);
         settings.backoff_max = reader.duration(&Self::BACKOFF_MAX).unwrap_or(settings.backoff_max);
         for kind in JobKind::ALL {
-            let attempts = positive(reader, &Self::max_attempts_setting(*kind), "a number of attempts, at least 1");
-            settings.max_attempts.insert(*kind, attempts.unwrap_or(kind.default_max_attempts()));
+            let attempts = Self::max_attempts_setting(*kind);
+            if reader.is_set(&attempts) {
+                settings.max_attempts.extend(positive(reader, &attempts, "a number of attempts, at least 1").map(|most| (*kind, most)));
+            }
             let concurrency = positive(reader, &Self::concurrency_setting(*kind), "a number of jobs, at least 1");
             settings.concurrency.insert(*kind, concurrency.unwrap_or(kind.default_concurrency()));
         }
@@ -109,10 +111,10 @@ impl WorkSettings {
         }
     }
 
-    /// `MAX_ATTEMPTS_<KIND>`.
+    /// `MAX_ATTEMPTS_<KIND>` if it was given: it then replaces what the jobs' own rows say.
     #[must_use]
-    pub fn max_attempts(&self, kind: JobKind) -> u16 {
-        self.max_attempts.get(&kind).copied().unwrap_or(kind.default_max_attempts())
+    pub fn max_attempts(&self, kind: JobKind) -> Option<u16> {
+        self.max_attempts.get(&kind).copied()
     }
 
     /// `CONCURRENCY_<KIND>`.
@@ -168,11 +170,19 @@ mod tests {
         assert_eq!((read.lease, read.drain_timeout), (default.lease, default.drain_timeout));
         assert_eq!((read.backoff_base, read.backoff_max), (default.backoff_base, default.backoff_max));
         for kind in JobKind::ALL {
-            assert_eq!(read.max_attempts(*kind), kind.default_max_attempts());
+            assert_eq!(read.max_attempts(*kind), None);
+            assert_eq!(WorkSettings::max_attempts_setting(*kind).default, Some(kind.default_max_attempts().to_string().as_str()));
+            assert_eq!(WorkSettings::concurrency_setting(*kind).default, Some(kind.default_concurrency().to_string().as_str()));
             assert_eq!(read.concurrency(*kind), kind.default_concurrency());
             assert_eq!(WorkSettings::max_attempts_setting(*kind).name, format!("MAX_ATTEMPTS_{}", kind.as_str().to_uppercase()));
             assert_eq!(WorkSettings::concurrency_setting(*kind).name, format!("CONCURRENCY_{}", kind.as_str().to_uppercase()));
         }
+    }
+
+    #[test]
+    fn attempts_given_replace_those_of_the_rows() {
+        let read = read(&[("MAX_ATTEMPTS_SYNC", "3")]).unwrap();
+        assert_eq!((read.max_attempts(JobKind::Sync), read.max_attempts(JobKind::Recording)), (Some(3), None));
     }
 
     #[test]

@@ -58,7 +58,8 @@ const OLDEST_DUE: Metric = Metric::gauge(
 );
 const WORKERS: Metric = Metric::gauge("callscribe_workers_alive", &[], "Worker processes whose lease is current");
 const LANE_DEPTH: Metric = Metric::gauge("callscribe_lane_depth", &["kind"], "Hints waiting in Redis; may be above or below the jobs due");
-const REDIS_UP: Metric = Metric::gauge("callscribe_redis_up", &[], "1 while Redis answers, 0 while work goes on at the pace of a slow poll");
+const REDIS_UP: Metric =
+    Metric::gauge("callscribe_redis_up", &[], "1 while Redis answers, 0 while work goes on at the pace of a slow poll");
 const BUDGET: Metric =
     Metric::gauge("callscribe_vendor_budget_remaining", &["budget"], "Requests left in the budget that all machines share");
 const STARTED: Metric = Metric::gauge("callscribe_process_start_time_seconds", &[], "When the process started, in seconds since 1970");
@@ -76,8 +77,11 @@ const CALLS: Metric = Metric::counter("callscribe_calls_synced_total", &["source
 const BYTES: Metric = Metric::counter("callscribe_recording_bytes_total", &["source"], "Bytes of recordings copied into S3");
 const AUDIO_SECONDS: Metric =
     Metric::counter("callscribe_audio_transcribed_seconds_total", &["provider"], "Seconds of audio sent to a transcriber");
-const VENDOR_REQUESTS: Metric =
-    Metric::counter("callscribe_vendor_requests_total", &["vendor", "status"], "Requests to a vendor by HTTP status; `none` without an answer");
+const VENDOR_REQUESTS: Metric = Metric::counter(
+    "callscribe_vendor_requests_total",
+    &["vendor", "status"],
+    "Requests to a vendor by HTTP status; `none` without an answer",
+);
 const RATE_LIMITED: Metric = Metric::counter("callscribe_vendor_rate_limited_total", &["vendor"], "Answers 429 from a vendor");
 
 /// Every metric there is; docs/LOGGING.md shows the same list.

@@ -52,7 +52,8 @@ pub fn start_logging(settings: &TelemetrySettings) -> Result<(), TelemetryError>
 
 /// The filter given, after what quietens other people's crates, so that naming one of them turns it up again.
 fn filter(given: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::try_new(format!("{QUIET},{given}")).map_err(|error| TelemetryError::Filter { filter: given.to_owned(), what: error.to_string() })
+    EnvFilter::try_new(format!("{QUIET},{given}"))
+        .map_err(|error| TelemetryError::Filter { filter: given.to_owned(), what: error.to_string() })
 }
 
 #[cfg(test)]

@@ -76,6 +76,12 @@ fn every_reason_is_explained_with_its_advice() {
     assert_generated("docs/REASONS.md", &reasons_document());
 }
 
+#[test]
+fn every_setting_is_documented() {
+    assert_generated("docs/CONFIGURATION.md", &callscribe::config::configuration_page());
+    assert_generated(".env.example", &callscribe::config::example_file());
+}
+
 /// The targets of the Makefile that a person may call: `name: … ## what it does`, and those without a description.
 fn make_targets() -> Vec<(String, Option<String>)> {
     read("Makefile")
