@@ -8,5 +8,7 @@
 //! | `{prefix:budget:<name>}` | hash | token bucket and blocked-until of one vendor credential |
 
 mod connection;
+mod lanes;
 
 pub use connection::{Hints, HintsError};
+pub use lanes::{Lane, Waiter};

@@ -62,13 +62,30 @@ struct Row {
 /// The lease is share-locked so that a claim and the sweep that ends the lease exclude each other:
 /// no job can be claimed under a lease that has already been swept.
 const CLAIM: &str = "
-    UPDATE jobs SET state = 'running', attempt = attempt + 1, run = run + 1, lease_id = $1, started_at = clock_timestamp(), reason = NULL
+    UPDATE jobs SET state = 'running', attempt = attempt + 1, run = run + 1, max_attempts = coalesce($4, max_attempts), lease_id = $1, started_at = clock_timestamp(), reason = NULL
     FROM due
     WHERE jobs.id = due.id
     RETURNING jobs.id, key, source, session_id, transcript_id, payload, checkpoint, priority, attempt, max_attempts, run, put_off";
 
-/// Claims those of `ids` that are of `kind`, due and free. The rest are stale hints and none of our business.
-pub async fn claim(connection: &mut Connection, kind: JobKind, ids: &[JobId], lease: LeaseId) -> Result<Claim, StoreError> {
+/// Who claims, and what.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimant {
+    /// Kind of job.
+    pub kind: JobKind,
+    /// Lease under which it will be held.
+    pub lease: LeaseId,
+    /// The operator's `MAX_ATTEMPTS_<KIND>`, which replaces what the row says.
+    pub max_attempts: Option<u16>,
+}
+
+impl Claimant {
+    fn max_attempts(self) -> Option<i16> {
+        self.max_attempts.map(|most| i16::try_from(most).unwrap_or(i16::MAX))
+    }
+}
+
+/// Claims those of `ids` that are of the claimant's kind, due and free. The rest are stale hints and none of our business.
+pub async fn claim(connection: &mut Connection, claimant: Claimant, ids: &[JobId]) -> Result<Claim, StoreError> {
     if ids.is_empty() {
         return Ok(Claim::default());
     }
@@ -80,16 +97,17 @@ pub async fn claim(connection: &mut Connection, kind: JobKind, ids: &[JobId], le
                   ORDER BY id FOR UPDATE SKIP LOCKED)
          {CLAIM}"
     ))
-    .bind::<sql_types::BigInt, _>(lease.0)
+    .bind::<sql_types::BigInt, _>(claimant.lease.0)
     .bind::<sql_types::Array<sql_types::BigInt>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-    .bind::<sql_types::Text, _>(kind.as_str())
+    .bind::<sql_types::Text, _>(claimant.kind.as_str())
+    .bind::<sql_types::Nullable<sql_types::SmallInt>, _>(claimant.max_attempts())
     .load(connection)
     .await?;
-    Ok(read(rows, kind, lease))
+    Ok(read(rows, claimant.kind, claimant.lease))
 }
 
-/// Claims up to `limit` jobs of `kind` that are due, without hints: most urgent first.
-pub async fn claim_due(connection: &mut Connection, kind: JobKind, limit: usize, lease: LeaseId) -> Result<Claim, StoreError> {
+/// Claims up to `limit` jobs that are due, without hints: most urgent first.
+pub async fn claim_due(connection: &mut Connection, claimant: Claimant, limit: usize) -> Result<Claim, StoreError> {
     let rows: Vec<Row> = diesel::sql_query(format!(
         "WITH lease AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 AND ended_at IS NULL FOR SHARE),
               due AS MATERIALIZED (
@@ -98,12 +116,13 @@ pub async fn claim_due(connection: &mut Connection, kind: JobKind, limit: usize,
                   ORDER BY priority, run_at LIMIT $3 FOR UPDATE SKIP LOCKED)
          {CLAIM}"
     ))
-    .bind::<sql_types::BigInt, _>(lease.0)
-    .bind::<sql_types::Text, _>(kind.as_str())
+    .bind::<sql_types::BigInt, _>(claimant.lease.0)
+    .bind::<sql_types::Text, _>(claimant.kind.as_str())
     .bind::<sql_types::BigInt, _>(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind::<sql_types::Nullable<sql_types::SmallInt>, _>(claimant.max_attempts())
     .load(connection)
     .await?;
-    Ok(read(rows, kind, lease))
+    Ok(read(rows, claimant.kind, claimant.lease))
 }
 
 fn read(rows: Vec<Row>, kind: JobKind, lease: LeaseId) -> Claim {

@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use diesel::{QueryableByName, sql_types};
 use diesel_async::{AsyncConnection, RunQueryDsl};
+use futures_util::{FutureExt, future::BoxFuture};
 use uuid::Uuid;
 
 use crate::{
@@ -49,16 +50,22 @@ pub async fn finish_done(connection: &mut Connection, lease: LeaseId, jobs: &[(J
 }
 
 /// Marks a job as done together with its effect, in one transaction.
-pub async fn finish_with(connection: &mut Connection, job: &Claimed, effect: &Effect) -> Result<Finished, StoreError> {
+///
+/// Boxed: the compiler cannot yet prove an async closure that borrows to be `Send` through a spawned task.
+pub fn finish_with<'a>(
+    connection: &'a mut Connection,
+    job: &'a Claimed,
+    effect: &'a Effect,
+) -> BoxFuture<'a, Result<Finished, StoreError>> {
     connection
-        .transaction(async |transaction| {
+        .transaction(async move |transaction| {
             let held = finish_done(transaction, job.lease, &[(job.id, job.run)]).await?;
             if held.is_empty() {
                 return was_finished(transaction, job).await;
             }
             Ok(Finished::Written(effect.apply(transaction).await?))
         })
-        .await
+        .boxed()
 }
 
 async fn was_finished(connection: &mut Connection, job: &Claimed) -> Result<Finished, StoreError> {

@@ -7,7 +7,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    domain::{JobKind, LeaseId, Reason, TranscriptId},
+    domain::{JobId, JobKind, LeaseId, Reason, TranscriptId},
     store::{
         Connection, StoreError,
         transcripts::{self, TranscriptTrouble},
@@ -94,7 +94,7 @@ pub async fn end_lease(connection: &mut Connection, id: LeaseId) -> Result<Swept
             .bind::<sql_types::BigInt, _>(id.0)
             .load(transaction)
             .await?;
-            return_jobs(transaction, &ended, Ending::HandedBack).await
+            return_jobs(transaction, &ended, Ending::HandedBack, None).await
         })
         .await
 }
@@ -120,8 +120,16 @@ pub async fn sweep(connection: &mut Connection, lease: Duration) -> Result<Swept
             .bind::<sql_types::BigInt, _>(MOST_LEASES)
             .load(transaction)
             .await?;
-            return_jobs(transaction, &ended, Ending::Lost).await
+            return_jobs(transaction, &ended, Ending::Lost, None).await
         })
+        .await
+}
+
+/// Hands back jobs of `kind` that the ledger says this lease holds and the process does not know: the answer to a claim was
+/// lost on the way. Only the one task that claims this kind may ask, between two claims.
+pub async fn hand_back_unknown(connection: &mut Connection, id: LeaseId, kind: JobKind, known: &[JobId]) -> Result<Swept, StoreError> {
+    connection
+        .transaction(async |transaction| return_jobs(transaction, &[Id { id: id.0 }], Ending::Unanswered, Some((kind, known))).await)
         .await
 }
 
@@ -129,13 +137,14 @@ pub async fn sweep(connection: &mut Connection, lease: Duration) -> Result<Swept
 enum Ending {
     Lost,
     HandedBack,
+    Unanswered,
 }
 
 impl Ending {
     const fn outcome(self) -> &'static str {
         match self {
             Self::Lost => "lost",
-            Self::HandedBack => "handed_back",
+            Self::HandedBack | Self::Unanswered => "handed_back",
         }
     }
 
@@ -143,6 +152,7 @@ impl Ending {
         match self {
             Self::Lost => Reason::LeaseLost,
             Self::HandedBack => Reason::ShutDown,
+            Self::Unanswered => Reason::DatabaseUnavailable,
         }
     }
 
@@ -150,6 +160,7 @@ impl Ending {
         match self {
             Self::Lost => "the worker vanished while the job ran: its lease was not renewed",
             Self::HandedBack => "the worker shut down before the job ended",
+            Self::Unanswered => "the database's answer to the claim never came",
         }
     }
 }
@@ -162,13 +173,19 @@ struct Returned {
     transcript_id: Option<Uuid>,
 }
 
-async fn return_jobs(connection: &mut Connection, leases: &[Id], ending: Ending) -> Result<Swept, StoreError> {
+async fn return_jobs(
+    connection: &mut Connection,
+    leases: &[Id],
+    ending: Ending,
+    only: Option<(JobKind, &[JobId])>,
+) -> Result<Swept, StoreError> {
     if leases.is_empty() {
         return Ok(Swept::default());
     }
     let rows: Vec<Returned> = diesel::sql_query(
         "WITH held AS MATERIALIZED (
-             SELECT id, state, started_at FROM jobs WHERE open AND state = 'running' AND lease_id = ANY($1) ORDER BY id FOR UPDATE),
+             SELECT id, state, started_at FROM jobs WHERE open AND state = 'running' AND lease_id = ANY($1) AND ($6 IS NULL OR kind = $6) AND NOT id = ANY($7)
+             ORDER BY id FOR UPDATE),
          moved AS (
              UPDATE jobs SET state = CASE WHEN $2 AND attempt >= max_attempts THEN 'dead' ELSE 'ready' END,
                     attempt = attempt - CASE WHEN $2 THEN 0 ELSE 1 END,
@@ -190,6 +207,8 @@ async fn return_jobs(connection: &mut Connection, leases: &[Id], ending: Ending)
     .bind::<sql_types::Text, _>(ending.reason().as_str())
     .bind::<sql_types::Text, _>(ending.outcome())
     .bind::<sql_types::Text, _>(ending.message())
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(only.map(|(kind, _)| kind.as_str()))
+    .bind::<sql_types::Array<sql_types::BigInt>, _>(only.map(|(_, known)| known.iter().map(|id| id.0).collect::<Vec<_>>()).unwrap_or_default())
     .load(connection)
     .await?;
     let trouble = |dead: bool| -> Vec<TranscriptTrouble> {

@@ -14,10 +14,10 @@ mod lease;
 mod outcome;
 
 pub use backoff::{Backoff, process_rng};
-pub use claim::{Claim, Poison, claim, claim_due};
+pub use claim::{Claim, Claimant, Poison, claim, claim_due};
 pub use due::{due_jobs, open_kinds};
 pub use enqueue::{NewJob, enqueue};
 pub use finish::{Finished, Next, Setback, finish_done, finish_setbacks, finish_with};
 pub use job::{Claimed, Handler, Hint, LeaseLost, RunContext, hold};
-pub use lease::{Swept, WorkerIdentity, begin_lease, end_lease, renew_lease, sweep};
+pub use lease::{Swept, WorkerIdentity, begin_lease, end_lease, hand_back_unknown, renew_lease, sweep};
 pub use outcome::{Effect, Failure, Outcome, VendorTrace};

@@ -1,1 +1,15 @@
-//! To be written.
+//! What runs when: the leader's loop of ticks, sweep and dispatch. Starting two schedulers is safe; one acts.
+//!
+//! None of it takes input: every round looks at the ledger and puts right what it finds, so the way after a crash is the way
+//! of every day.
+
+mod dispatch;
+mod leader;
+mod payload;
+mod scheduler;
+mod sync;
+
+pub use dispatch::{Dispatched, dispatch};
+pub use payload::SyncPayload;
+pub use scheduler::{SchedulerOptions, run_scheduler};
+pub use sync::{SyncRun, enqueue_sync_now};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::{ConnectionError, ConnectionResult};
+use diesel::{ConnectionError, ConnectionResult, result::DatabaseErrorKind};
 use diesel_async::{
     AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{
@@ -49,6 +49,28 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl StoreError {
+    /// Whether PostgreSQL was away or busy rather than unwilling: the same again will work.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Pool(_) | Self::Connect(_) => true,
+            Self::Query(error) => matches!(
+                error,
+                diesel::result::Error::BrokenTransactionManager
+                    | diesel::result::Error::DatabaseError(
+                        DatabaseErrorKind::ClosedConnection
+                            | DatabaseErrorKind::UnableToSendCommand
+                            | DatabaseErrorKind::SerializationFailure
+                            | DatabaseErrorKind::ReadOnlyTransaction,
+                        _
+                    )
+            ),
+            Self::Build(_) | Self::Migration(_) | Self::Row { .. } => false,
+        }
+    }
 }
 
 /// PostgreSQL, ready to be asked.

@@ -2,9 +2,11 @@
 //!
 //! Log fields are listed in docs/LOGGING.md, metrics in `metrics::CATALOGUE`. What does not live here: the decision to log.
 
+mod chain;
 pub mod metrics;
 mod redact;
 mod subscriber;
 
+pub use chain::chain;
 pub use redact::{Number, host_of};
 pub use subscriber::{TelemetryError, start_logging};

@@ -1,0 +1,107 @@
+//! The scheduler process.
+
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::{dispatch::dispatch, leader::Leadership, sync::enqueue_tick};
+use crate::{
+    domain::SourceName,
+    hints::Hints,
+    ledger::{self, process_rng},
+    queue::push_hints,
+    store::{Store, StoreError},
+    telemetry::chain,
+};
+
+/// What a scheduler needs.
+#[derive(Debug, Clone)]
+pub struct SchedulerOptions {
+    /// The truth.
+    pub store: Store,
+    /// The hints.
+    pub hints: Hints,
+    /// Sources that are configured.
+    pub sources: Vec<SourceName>,
+    /// `SYNC_INTERVAL`: how often each source is asked for calls.
+    pub sync_interval: Duration,
+    /// `JOB_LEASE`: as the workers have it.
+    pub lease: Duration,
+    /// Ends the loop.
+    pub shutdown: CancellationToken,
+}
+
+/// A lost hint is sent again, and a job whose wait is over gets its hint, within this time.
+const DISPATCH_EVERY: Duration = Duration::from_secs(1);
+/// How often those that do not lead try to; halved or doubled at random so that they do not try in step.
+const SEEK_EVERY: Duration = Duration::from_secs(5);
+/// A dead worker is noticed this long after its lease ran out, at most: a fifth of the lease within these bounds.
+const SWEEP_BOUNDS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// Leads, or waits to lead, until the shutdown. PostgreSQL or Redis may come and go.
+pub async fn run_scheduler(options: SchedulerOptions) {
+    let shutdown = options.shutdown.clone();
+    tokio::select! {
+        () = lead_for_ever(&options) => {}
+        () = shutdown.cancelled() => tracing::info!("scheduler stopped"),
+    }
+}
+
+async fn lead_for_ever(options: &SchedulerOptions) {
+    loop {
+        match Leadership::seek(&options.store).await {
+            Ok(Some(leadership)) => {
+                tracing::info!("scheduler leads");
+                metrics::gauge!("callscribe_scheduler_leads").set(1.0);
+                let error = lead(options, leadership).await;
+                metrics::gauge!("callscribe_scheduler_leads").set(0.0);
+                tracing::warn!(error = %chain(&error), "scheduler no longer leads");
+            }
+            Ok(None) => tracing::debug!("another scheduler leads"),
+            Err(error) => tracing::warn!(error = %chain(&error), "cannot ask for leadership"),
+        }
+        tokio::time::sleep(SEEK_EVERY.mul_f64(process_rng().random_range(0.5..1.5))).await;
+    }
+}
+
+/// Acts as the leader until PostgreSQL fails it, and returns how.
+async fn lead(options: &SchedulerOptions, mut leadership: Leadership) -> StoreError {
+    let sweep_every = (options.lease / 5).clamp(SWEEP_BOUNDS.0, SWEEP_BOUNDS.1);
+    let mut sweep_at = Instant::now();
+    let mut rounds = tokio::time::interval(DISPATCH_EVERY.min(sweep_every));
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        let round = round(options, &mut leadership, sweep_at <= Instant::now());
+        match round.await {
+            Ok(swept) => sweep_at = if swept { Instant::now() + sweep_every } else { sweep_at },
+            Err(error) => return error,
+        }
+    }
+}
+
+async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_due: bool) -> Result<bool, StoreError> {
+    for source in &options.sources {
+        if let Some(run) = enqueue_tick(leadership.connection(), *source, options.sync_interval).await? {
+            tracing::info!(job.id = %run.id, call.source = %source, "sync enqueued");
+            metrics::counter!("callscribe_sync_enqueued_total", "source" => source.as_str()).increment(1);
+            if let Err(error) = push_hints(&options.hints, &[run.hint()]).await {
+                tracing::debug!(error = %chain(&error), "hint lost; the dispatcher sends it again");
+            }
+        }
+    }
+    if sweep_due {
+        let swept = ledger::sweep(leadership.connection(), options.lease).await?;
+        if swept.leases > 0 {
+            tracing::warn!(leases.lost = swept.leases, jobs.returned = swept.returned, jobs.dead = swept.dead, "workers vanished; their jobs are due again");
+            metrics::counter!("callscribe_jobs_swept_total").increment(u64::try_from(swept.returned + swept.dead).unwrap_or(u64::MAX));
+        }
+    }
+    let dispatched = dispatch(&options.store, &options.hints).await?;
+    if dispatched.lanes_unreachable > 0 {
+        tracing::warn!(lanes.count = dispatched.lanes_unreachable, "Redis is away: workers poll the ledger meanwhile");
+    }
+    Ok(sweep_due)
+}

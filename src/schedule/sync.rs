@@ -1,0 +1,73 @@
+//! When calls are asked for: at every tick of `SYNC_INTERVAL`, now on request, never two live runs of one source at once.
+
+use std::time::Duration;
+
+use diesel::{QueryableByName, sql_types};
+use diesel_async::RunQueryDsl;
+
+use super::SyncPayload;
+use crate::{
+    domain::{JobId, JobKind, PRIORITY_FRESH, SourceName},
+    ledger::Hint,
+    store::{Connection, StoreError},
+};
+
+/// A run of the sync that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncRun {
+    /// The job.
+    pub id: JobId,
+    /// It was enqueued by this request; otherwise it was open already.
+    pub created: bool,
+}
+
+impl SyncRun {
+    /// The hint to push after the commit.
+    #[must_use]
+    pub fn hint(&self) -> Hint {
+        Hint { id: self.id, kind: JobKind::Sync.as_str().to_owned(), priority: PRIORITY_FRESH }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = sql_types::BigInt)]
+    id: i64,
+    #[diesel(sql_type = sql_types::Bool)]
+    created: bool,
+}
+
+/// Enqueues the run of the tick that `interval` divides time into, unless it was enqueued before or a live run is still open.
+/// The key names the tick, so any number of schedulers make one run; missed ticks need none of their own, since a run goes on
+/// from the watermark.
+pub(super) async fn enqueue_tick(connection: &mut Connection, source: SourceName, interval: Duration) -> Result<Option<SyncRun>, StoreError> {
+    let milliseconds = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+    let key = "$1 || '/live/' || to_char(date_bin($4 * interval '1 millisecond', now(), 'epoch'::timestamptz), 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
+    let row = enqueue_live(connection, source, key, milliseconds).await?;
+    Ok(row.filter(|run| run.created))
+}
+
+/// Enqueues a live run now, or names the one that is open already. Twice within one millisecond is once.
+pub async fn enqueue_sync_now(connection: &mut Connection, source: SourceName) -> Result<Option<SyncRun>, StoreError> {
+    let key = "$1 || '/live/now/' || to_char(clock_timestamp(), 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') || left('', $4::integer)";
+    enqueue_live(connection, source, key, 0).await
+}
+
+async fn enqueue_live(connection: &mut Connection, source: SourceName, key: &str, number: i64) -> Result<Option<SyncRun>, StoreError> {
+    let rows: Vec<Row> = diesel::sql_query(format!(
+        "WITH live AS (
+             SELECT id FROM jobs WHERE kind = 'sync' AND open AND source = $1 AND payload ->> 'mode' = 'live' ORDER BY id LIMIT 1),
+         created AS (
+             INSERT INTO jobs (kind, key, source, max_attempts, payload)
+             SELECT 'sync', {key}, $1, $2, $3 WHERE NOT EXISTS (SELECT FROM live)
+             ON CONFLICT (kind, key) DO NOTHING RETURNING id)
+         SELECT id, true AS created FROM created UNION ALL SELECT id, false FROM live"
+    ))
+    .bind::<sql_types::Text, _>(source.as_str())
+    .bind::<sql_types::SmallInt, _>(i16::try_from(JobKind::Sync.default_max_attempts()).unwrap_or(i16::MAX))
+    .bind::<sql_types::Jsonb, _>(SyncPayload::Live.to_json())
+    .bind::<sql_types::BigInt, _>(number)
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().next().map(|row| SyncRun { id: JobId(row.id), created: row.created }))
+}
