@@ -95,7 +95,12 @@ async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_du
     if sweep_due {
         let swept = ledger::sweep(leadership.connection(), options.lease).await?;
         if swept.leases > 0 {
-            tracing::warn!(leases.lost = swept.leases, jobs.returned = swept.returned, jobs.dead = swept.dead, "workers vanished; their jobs are due again");
+            tracing::warn!(
+                leases.lost = swept.leases,
+                jobs.returned = swept.returned,
+                jobs.dead = swept.dead,
+                "workers vanished; their jobs are due again"
+            );
             metrics::counter!("callscribe_jobs_swept_total").increment(u64::try_from(swept.returned + swept.dead).unwrap_or(u64::MAX));
         }
     }

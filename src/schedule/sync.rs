@@ -40,33 +40,42 @@ struct Row {
 /// Enqueues the run of the tick that `interval` divides time into, unless it was enqueued before or a live run is still open.
 /// The key names the tick, so any number of schedulers make one run; missed ticks need none of their own, since a run goes on
 /// from the watermark.
-pub(super) async fn enqueue_tick(connection: &mut Connection, source: SourceName, interval: Duration) -> Result<Option<SyncRun>, StoreError> {
-    let milliseconds = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
-    let key = "$1 || '/live/' || to_char(date_bin($4 * interval '1 millisecond', now(), 'epoch'::timestamptz), 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
-    let row = enqueue_live(connection, source, key, milliseconds).await?;
-    Ok(row.filter(|run| run.created))
+pub(super) async fn enqueue_tick(
+    connection: &mut Connection,
+    source: SourceName,
+    interval: Duration,
+) -> Result<Option<SyncRun>, StoreError> {
+    let run = enqueue_live(connection, source, Some(interval)).await?;
+    Ok(run.filter(|run| run.created))
 }
 
-/// Enqueues a live run now, or names the one that is open already. Twice within one millisecond is once.
+/// Enqueues a live run now, or names the one that is open already. Two requests within a millisecond make one run; the second
+/// of them may be told none.
 pub async fn enqueue_sync_now(connection: &mut Connection, source: SourceName) -> Result<Option<SyncRun>, StoreError> {
-    let key = "$1 || '/live/now/' || to_char(clock_timestamp(), 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') || left('', $4::integer)";
-    enqueue_live(connection, source, key, 0).await
+    enqueue_live(connection, source, None).await
 }
 
-async fn enqueue_live(connection: &mut Connection, source: SourceName, key: &str, number: i64) -> Result<Option<SyncRun>, StoreError> {
-    let rows: Vec<Row> = diesel::sql_query(format!(
+async fn enqueue_live(connection: &mut Connection, source: SourceName, tick: Option<Duration>) -> Result<Option<SyncRun>, StoreError> {
+    let tick = tick.map(|interval| i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
+    let rows: Vec<Row> = diesel::sql_query(
         "WITH live AS (
              SELECT id FROM jobs WHERE kind = 'sync' AND open AND source = $1 AND payload ->> 'mode' = 'live' ORDER BY id LIMIT 1),
+         moment AS (
+             SELECT CASE WHEN $4 IS NULL THEN clock_timestamp()
+                         ELSE date_bin($4 * interval '1 millisecond', now(), timestamptz 'epoch') END AS at),
          created AS (
              INSERT INTO jobs (kind, key, source, max_attempts, payload)
-             SELECT 'sync', {key}, $1, $2, $3 WHERE NOT EXISTS (SELECT FROM live)
+             SELECT 'sync',
+                    $1 || CASE WHEN $4 IS NULL THEN '/now/' ELSE '/tick/' END || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
+                    $1, $2, $3
+             FROM moment WHERE NOT EXISTS (SELECT FROM live)
              ON CONFLICT (kind, key) DO NOTHING RETURNING id)
-         SELECT id, true AS created FROM created UNION ALL SELECT id, false FROM live"
-    ))
+         SELECT id, true AS created FROM created UNION ALL SELECT id, false FROM live",
+    )
     .bind::<sql_types::Text, _>(source.as_str())
     .bind::<sql_types::SmallInt, _>(i16::try_from(JobKind::Sync.default_max_attempts()).unwrap_or(i16::MAX))
     .bind::<sql_types::Jsonb, _>(SyncPayload::Live.to_json())
-    .bind::<sql_types::BigInt, _>(number)
+    .bind::<sql_types::Nullable<sql_types::BigInt>, _>(tick)
     .load(connection)
     .await?;
     Ok(rows.into_iter().next().map(|row| SyncRun { id: JobId(row.id), created: row.created }))
