@@ -3,4 +3,6 @@
 // Says "test" to clippy, which then lets helpers outside `#[test]` functions unwrap as well.
 #![cfg(test)]
 
+mod embedded;
+mod harness;
 mod house;
