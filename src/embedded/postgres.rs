@@ -29,9 +29,9 @@ pub(super) struct Postgres {
     pub(super) max_connections: u16,
 }
 
-/// The address of `database`.
+/// The address of `database`; the user is a parameter because strict parsers refuse `user@` before an empty host.
 pub(super) fn url(dir: &DataDir, database: &str) -> String {
-    format!("postgres://{USER}@/{database}?host={}", dir.sockets().display())
+    format!("postgres:///{database}?user={USER}&host={}", dir.sockets().display())
 }
 
 /// The address of the product's database.
@@ -98,7 +98,8 @@ impl Postgres {
             ("log_line_prefix", "%m [%p] ".to_owned()),
         ];
         if self.durability == Durability::Throwaway {
-            settings.extend(["fsync", "synchronous_commit", "full_page_writes"].map(|name| (name, "off".to_owned())));
+            // commits stay synchronous: what was committed survives `kill -9`, only not a power cut
+            settings.extend(["fsync", "full_page_writes"].map(|name| (name, "off".to_owned())));
         }
         settings
     }
@@ -108,16 +109,20 @@ impl Postgres {
         let unfinished = self.dir.unfinished_postgres();
         self.dir.make_empty(&unfinished)?;
         let mut initdb = process::command(&self.binary.initdb, self.dir.account(), Signal::SIGKILL);
-        initdb.arg("-D").arg(&unfinished).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C"]);
-        if self.durability == Durability::Throwaway {
-            initdb.arg("--no-sync");
-        }
+        initdb.arg("-D").arg(&unfinished).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
         let output = initdb.stdout(Stdio::piped()).stderr(Stdio::piped()).output().await.map_err(EmbeddedError::io("run `initdb`"))?;
         if !output.status.success() {
             let why = format!("`initdb` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
             return Err(EmbeddedError::Start { server: Server::Postgres, why, log: self.dir.log(Self::LOG) });
         }
-        self.dir.keep_postgres()
+        match self.durability {
+            Durability::Durable => {
+                self.dir.sync()?;
+                self.dir.keep_postgres()?;
+                self.dir.sync()
+            }
+            Durability::Throwaway => self.dir.keep_postgres(),
+        }
     }
 
     /// Once no process works in the directory, which is ours by its lock, `postmaster.pid` is stale whatever it says:

@@ -1,6 +1,6 @@
 //! Processes: as whom they run, how they learn of our death, how they are told to end, and who still uses a directory.
 
-use std::{env, fs, io, os::unix::fs::MetadataExt, path::Path, process::Stdio, time::Duration};
+use std::{env, fs, os::unix::fs::MetadataExt, path::Path, process::Stdio, time::Duration};
 
 use nix::{
     errno::Errno,
@@ -74,7 +74,7 @@ fn die_with_parent(command: &mut Command, death: Signal) {
     let set_up = move || {
         nix::sys::prctl::set_pdeathsig(death)?;
         // the parent may have died before the signal was set: then it will never come
-        if Pid::parent() == parent { Ok(()) } else { Err(io::Error::from(Errno::ESRCH)) }
+        if Pid::parent() == parent { Ok(()) } else { Err(std::io::Error::from(Errno::ESRCH)) }
     };
     // SAFETY: the closure runs between fork and exec and makes only the system calls prctl and getppid, which are
     // async-signal-safe; it allocates nothing and takes no lock. It runs after the change of user, which would undo it.
@@ -114,6 +114,9 @@ pub(super) async fn clear_leftovers(dir: &Path, steps: &[Step]) -> Result<(), Em
             return Ok(());
         }
         let chosen: Vec<i32> = pids.iter().copied().filter(|pid| step.only.is_none_or(|only| only == *pid)).collect();
+        if chosen.is_empty() {
+            continue;
+        }
         tracing::warn!(process.pids = ?pids, dir = %dir.display(), signal = %step.signal, "ending processes of an earlier run");
         for pid in &chosen {
             signal_raw(*pid, step.signal);
@@ -127,11 +130,12 @@ pub(super) async fn clear_leftovers(dir: &Path, steps: &[Step]) -> Result<(), Em
     if pids.is_empty() { Ok(()) } else { Err(EmbeddedError::Leftover { dir: dir.to_owned(), pids }) }
 }
 
-/// Reading `/proc` costs about a millisecond.
+/// Looking costs about a millisecond.
 const LEFTOVER_POLL: Duration = Duration::from_millis(20);
 
 /// The processes whose working directory is `dir`: both servers sit in their data directory, every backend of PostgreSQL too.
-/// A process that ended but was never reaped has none. Empty on systems without `/proc`.
+/// A process that ended but was never reaped has none.
+#[cfg(target_os = "linux")]
 fn working_in(dir: &Path) -> Vec<i32> {
     let Ok(dir) = dir.canonicalize() else { return Vec::new() };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -140,4 +144,12 @@ fn working_in(dir: &Path) -> Vec<i32> {
         (fs::read_link(entry.path().join("cwd")).ok()? == dir).then_some(pid)
     });
     pids.collect()
+}
+
+/// The same where there is no `/proc`.
+#[cfg(not(target_os = "linux"))]
+fn working_in(dir: &Path) -> Vec<i32> {
+    let listed = std::process::Command::new("lsof").args(["-a", "-d", "cwd", "-t"]).arg(dir).output();
+    let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    listed.lines().filter_map(|line| line.trim().parse().ok()).collect()
 }

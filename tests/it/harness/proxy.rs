@@ -99,7 +99,10 @@ impl Proxy {
         let url = Url::parse(url).expect("an address");
         match url.scheme() {
             "redis+unix" => format!("redis://{}", self.address),
-            scheme @ ("postgres" | "postgresql") => format!("{scheme}://{}@{}{}", url.username(), self.address, url.path()),
+            scheme @ ("postgres" | "postgresql") => {
+                let user = url.query_pairs().find(|(name, _)| name == "user").map(|(_, user)| user.into_owned());
+                format!("{scheme}://{}@{}{}", user.unwrap_or_else(|| url.username().to_owned()), self.address, url.path())
+            }
             _ => {
                 let mut url = url;
                 url.set_ip_host(self.address.ip()).expect("an address with a host");
