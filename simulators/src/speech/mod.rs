@@ -1,0 +1,16 @@
+//! Calls with speech in them: what is said ([`Script`]), how it is recorded ([`Recording`], [`Shape`]).
+//!
+//! Reading audio back is the transcriber simulator's; it shares nothing with this room but the vocabulary.
+
+pub(crate) mod g711;
+mod lines;
+mod recording;
+mod script;
+pub(crate) mod vocabulary;
+
+pub use recording::{DataSize, Encoding, Layout, Rate, Recording, Shape};
+pub use script::{Length, Said, Script};
+pub use vocabulary::Speaker;
+
+/// Samples a second of every script: the telephone network's rate.
+pub const SAMPLES_PER_SECOND: u64 = 8_000;

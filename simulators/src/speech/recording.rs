@@ -1,0 +1,309 @@
+//! A script as a WAV file of any of the shapes that telephone systems write, made piece by piece: never whole in memory.
+#![expect(clippy::as_conversions, reason = "samples and sizes narrow by design; every cast is next to the bound it relies on")]
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use sha2::{Digest, Sha256};
+
+use super::g711::{ULAW, ULAW_SILENCE, to_alaw, to_ulaw};
+use super::script::{Said, Script, seconds};
+use super::vocabulary::{Speaker, Vocabulary};
+
+/// How a sample is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// 16-bit linear, format tag 1.
+    Pcm16,
+    /// G.711 µ-law, format tag 7.
+    ULaw,
+    /// G.711 A-law, format tag 6.
+    ALaw,
+}
+
+/// Where the two voices are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Agent left, customer right.
+    Stereo,
+    /// Customer left, agent right.
+    Swapped,
+    /// Both voices on the one channel.
+    Mono,
+    /// Both voices on both of two channels.
+    DualMono,
+}
+
+/// Samples a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// 8,000, as on the telephone.
+    Hz8000,
+    /// 16,000: every other sample lies half-way between its neighbours.
+    Hz16000,
+}
+
+/// What the header says about the length of the audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataSize {
+    /// The truth.
+    True,
+    /// 0, as a writer leaves it that never came back to fill it in.
+    Zero,
+    /// 0xFFFFFFFF, as a streaming writer says "unknown".
+    Max,
+}
+
+/// The form of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// How a sample is written.
+    pub encoding: Encoding,
+    /// Where the two voices are.
+    pub layout: Layout,
+    /// Samples a second.
+    pub rate: Rate,
+    /// Whether the header is a `WAVE_FORMAT_EXTENSIBLE`, format tag 0xFFFE.
+    pub extensible: bool,
+    /// What the header says about the length.
+    pub data_size: DataSize,
+}
+
+impl Shape {
+    /// Two channels of µ-law at 8 kHz with a plain, true header.
+    pub const ULAW: Self =
+        Self { encoding: Encoding::ULaw, layout: Layout::Stereo, rate: Rate::Hz8000, extensible: false, data_size: DataSize::True };
+    /// Two channels of 16-bit PCM at 8 kHz with a plain, true header.
+    pub const PCM: Self = Self { encoding: Encoding::Pcm16, ..Self::ULAW };
+    /// Two channels of A-law at 8 kHz with a plain, true header.
+    pub const ALAW: Self = Self { encoding: Encoding::ALaw, ..Self::ULAW };
+
+    /// What the vendor calls the first and the second channel.
+    pub(crate) fn channel_names(self) -> (&'static str, &'static str) {
+        if self.layout == Layout::Swapped { ("Caller", "Agent") } else { ("Agent", "Caller") }
+    }
+
+    fn channels(self) -> u64 {
+        if self.layout == Layout::Mono { 1 } else { 2 }
+    }
+
+    fn sample_bytes(self) -> u64 {
+        if self.encoding == Encoding::Pcm16 { 2 } else { 1 }
+    }
+
+    fn frame_bytes(self) -> u64 {
+        self.channels() * self.sample_bytes()
+    }
+
+    /// Frames for one sample of the script.
+    fn factor(self) -> u64 {
+        if self.rate == Rate::Hz16000 { 2 } else { 1 }
+    }
+
+    fn header(self, data_bytes: u64) -> Vec<u8> {
+        let tag: u16 = match self.encoding {
+            Encoding::Pcm16 => 1,
+            Encoding::ALaw => 6,
+            Encoding::ULaw => 7,
+        };
+        let rate = 8_000 * self.factor() as u32;
+        let (channels, frame, bits) = (self.channels() as u16, self.frame_bytes() as u16, 8 * self.sample_bytes() as u16);
+        let mut fmt = Vec::new();
+        fmt.put_u16_le(if self.extensible { 0xFFFE } else { tag });
+        fmt.put_u16_le(channels);
+        fmt.put_u32_le(rate);
+        fmt.put_u32_le(rate * u32::from(frame));
+        fmt.put_u16_le(frame);
+        fmt.put_u16_le(bits);
+        if self.extensible {
+            fmt.put_u16_le(22);
+            fmt.put_u16_le(bits);
+            fmt.put_u32_le(if channels == 1 { 4 } else { 3 });
+            fmt.put_u16_le(tag);
+            fmt.put_slice(b"\x00\x00\x00\x00\x10\x00\x80\x00\x00\xAA\x00\x38\x9B\x71");
+        } else if tag != 1 {
+            fmt.put_u16_le(0);
+        }
+        let told = |true_size: u64| match self.data_size {
+            DataSize::True => true_size as u32,
+            DataSize::Zero => 0,
+            DataSize::Max => u32::MAX,
+        };
+        let mut header = Vec::with_capacity(80);
+        header.put_slice(b"RIFF");
+        header.put_u32_le(told(4 + 8 + fmt.len() as u64 + 8 + data_bytes));
+        header.put_slice(b"WAVEfmt ");
+        header.put_u32_le(fmt.len() as u32);
+        header.put_slice(&fmt);
+        header.put_slice(b"data");
+        header.put_u32_le(told(data_bytes));
+        header
+    }
+}
+
+/// A call's audio file.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    script: Arc<Script>,
+    shape: Shape,
+    header: Bytes,
+}
+
+impl Recording {
+    /// The recording of a script in a shape.
+    #[must_use]
+    pub fn new(script: Arc<Script>, shape: Shape) -> Self {
+        let data = script.samples() * shape.factor() * shape.frame_bytes();
+        Self { script, shape, header: shape.header(data).into() }
+    }
+
+    /// The form of the file.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Length of the audio.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.script.seconds()
+    }
+
+    /// Size of the whole file.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.header.len() as u64 + self.script.samples() * self.shape.factor() * self.shape.frame_bytes()
+    }
+
+    /// Every word with its channel and times, in the order in which they are said.
+    #[must_use]
+    pub fn words(&self) -> Vec<Said> {
+        let on_one_track = matches!(self.shape.layout, Layout::Mono | Layout::DualMono);
+        let swapped = self.shape.layout == Layout::Swapped;
+        let said = self.script.placed().iter().filter_map(|placed| {
+            let clip = Vocabulary::get().voice(placed.speaker).clip(placed.clip)?;
+            let right = (placed.speaker == Speaker::Customer) != swapped;
+            let channel = u8::from(right && !on_one_track);
+            Some(Said { word: clip.word.clone(), speaker: placed.speaker, channel, start: seconds(placed.start), end: seconds(placed.end) })
+        });
+        said.collect()
+    }
+
+    /// Lower-case hex SHA-256 of the whole file, read in pieces.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut at = 0;
+        while at < self.size_bytes() {
+            let piece = self.read(at, 1 << 20);
+            at += piece.len() as u64;
+            hash.update(&piece);
+        }
+        hex::encode(hash.finalize())
+    }
+
+    /// Up to `length` bytes from `offset`; fewer only at the end of the file.
+    #[must_use]
+    pub fn read(&self, offset: u64, length: usize) -> Bytes {
+        let header = self.header.len() as u64;
+        let end = (offset + length as u64).min(self.size_bytes());
+        if offset >= end {
+            return Bytes::new();
+        }
+        let mut piece = BytesMut::with_capacity((end - offset) as usize + 16);
+        if offset < header {
+            piece.put_slice(self.header.get(offset as usize..end.min(header) as usize).unwrap_or_default());
+        }
+        if end > header {
+            let (from, to) = (offset.max(header) - header, end - header);
+            let frame = self.shape.frame_bytes();
+            let (first, last) = (from / frame, to.div_ceil(frame));
+            let frames = self.frames(first, last);
+            let (low, high) = ((from - first * frame) as usize, (to - first * frame) as usize);
+            piece.put_slice(frames.get(low..high).unwrap_or_default());
+        }
+        piece.freeze()
+    }
+
+    /// The frames from `first` up to, but not including, `last`.
+    fn frames(&self, first: u64, last: u64) -> Vec<u8> {
+        let factor = self.shape.factor();
+        let (from, to) = (first / factor, last.div_ceil(factor) + 1);
+        let agent = self.lane(Speaker::Agent, from, to);
+        let customer = self.lane(Speaker::Customer, from, to);
+        let mut out = Vec::with_capacity(((last - first) * self.shape.frame_bytes()) as usize);
+        let sample = |lane: &[u8], frame: u64| interpolated(lane, frame - from * factor, factor);
+        for frame in first..last {
+            let (a, c) = (sample(&agent, frame), sample(&customer, frame));
+            // one of the two is silent at any time, so that the mix is exactly the other one
+            let mix = a.saturating_add(c);
+            match self.shape.layout {
+                Layout::Stereo => [Some(a), Some(c)],
+                Layout::Swapped => [Some(c), Some(a)],
+                Layout::Mono => [Some(mix), None],
+                Layout::DualMono => [Some(mix), Some(mix)],
+            }
+            .into_iter()
+            .flatten()
+            .for_each(|value| match self.shape.encoding {
+                Encoding::Pcm16 => out.put_i16_le(value),
+                Encoding::ULaw => out.put_u8(to_ulaw(value)),
+                Encoding::ALaw => out.put_u8(to_alaw(value)),
+            });
+        }
+        out
+    }
+
+    /// One voice alone, from sample `from` up to `to`, in µ-law.
+    fn lane(&self, speaker: Speaker, from: u64, to: u64) -> Vec<u8> {
+        let mut lane = vec![ULAW_SILENCE; (to - from) as usize];
+        let placed = self.script.placed();
+        let begin = placed.partition_point(|word| word.end <= from);
+        for word in placed.iter().skip(begin).take_while(|word| word.start < to).filter(|word| word.speaker == speaker) {
+            let Some(clip) = Vocabulary::get().voice(speaker).clip(word.clip) else { continue };
+            let (low, high) = (word.start.max(from), word.end.min(to));
+            let source = clip.samples.get((low - word.start) as usize..(high - word.start) as usize);
+            if let (Some(target), Some(source)) = (lane.get_mut((low - from) as usize..(high - from) as usize), source) {
+                target.copy_from_slice(source);
+            }
+        }
+        lane
+    }
+}
+
+fn interpolated(lane: &[u8], position: u64, factor: u64) -> i16 {
+    let at = |index: u64| lane.get(index as usize).map_or(0, |byte| ULAW.get(usize::from(*byte)).copied().unwrap_or(0));
+    let here = at(position / factor);
+    if position.is_multiple_of(factor) { here } else { ((i32::from(here) + i32::from(at(position / factor + 1))) / 2) as i16 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::speech::Length;
+
+    #[test]
+    fn any_piece_is_a_piece_of_the_whole() {
+        let script = Arc::new(Script::compose(3, 5, Length::Spoken(Duration::from_secs(3))));
+        let odd = Shape { rate: Rate::Hz16000, extensible: true, ..Shape::PCM };
+        for shape in [Shape::ULAW, Shape { layout: Layout::Mono, ..Shape::ALAW }, odd] {
+            let recording = Recording::new(Arc::clone(&script), shape);
+            let size = recording.size_bytes() as usize;
+            let whole = recording.read(0, size + 10);
+            assert_eq!(whole.len(), size);
+            for (offset, length) in [(0, 20), (30, 100), (50, 1), (51, 4_097), (size - 3, 10)] {
+                let end = (offset + length).min(size);
+                assert_eq!(recording.read(offset as u64, length), whole.slice(offset..end), "{offset}+{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_hour_is_as_large_as_arithmetic_says() {
+        let script = Arc::new(Script::compose(3, 5, Length::Spoken(Duration::from_hours(1))));
+        assert_eq!(Recording::new(Arc::clone(&script), Shape::ULAW).size_bytes(), 46 + 57_600_000);
+        assert_eq!(Recording::new(script, Shape::PCM).size_bytes(), 44 + 115_200_000);
+    }
+}

@@ -1,0 +1,231 @@
+//! Everything that can go wrong at Webex, by the names of the contract (`webex.md`, part b).
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+/// A part of the vendor's platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// All of them.
+    Any,
+    /// `POST /v1/access_token`.
+    Token,
+    /// `GET /v1/tasks`.
+    Tasks,
+    /// `POST /v1/captures/query`.
+    Captures,
+    /// The presigned links of recordings.
+    Links,
+}
+
+impl Endpoint {
+    pub(super) fn of_path(path: &str) -> Self {
+        match path {
+            "/v1/access_token" => Self::Token,
+            "/v1/tasks" => Self::Tasks,
+            "/v1/captures/query" => Self::Captures,
+            other if other.starts_with("/recordings/") => Self::Links,
+            _ => Self::Any,
+        }
+    }
+
+    pub(super) fn covers(self, other: Self) -> bool {
+        self == Self::Any || self == other
+    }
+}
+
+/// How a dead refresh token is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantError {
+    /// `{"message", "errors": [{"description"}], "trackingId"}`.
+    Platform,
+    /// RFC 6749: `{"error": "invalid_grant", "error_description"}`.
+    Rfc,
+}
+
+/// How a 429 says when to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// `Retry-After: 12`.
+    Seconds,
+    /// `Retry-After: Wed, 21 Oct 2026 07:28:00 GMT`.
+    HttpDate,
+    /// Not at all.
+    Absent,
+}
+
+/// What the body of a server error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorBody {
+    /// The API's own error object.
+    Json,
+    /// A gateway's page.
+    Html,
+    /// Nothing.
+    Empty,
+}
+
+/// One way in which Webex misbehaves. `README.md` says for each what a client must do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    // 1–5: tokens
+    /// The access token in use is expired from now on and answers 401.
+    ExpiredAccess401,
+    /// The same, answered with 403, as Service Apps were seen to.
+    ExpiredAccess403,
+    /// Every refresh gives a new refresh token; the old one dies this much later.
+    RefreshRotates {
+        /// Zero makes two parallel refreshes kill each other.
+        old_dies_after: Duration,
+    },
+    /// A refresh answers without `refresh_token` and `refresh_token_expires_in`: the old one stays good.
+    RefreshAbsent,
+    /// `refresh_token_expires_in` counts down instead of starting anew.
+    RefreshCountsDown,
+    /// The refresh token is dead.
+    InvalidGrant(GrantError),
+    /// The token lacks the scope: 403 for ever.
+    ScopeMissing403,
+    /// `meta.orgId` names another tenant.
+    WrongOrg,
+
+    // 6–13: tasks
+    /// `from` and `to` include their own millisecond; without this they do not.
+    BoundaryInclusive,
+    /// These calls, by number, all begin in the millisecond of the first.
+    SameMillisecondBurst {
+        /// Number of the first call.
+        first: u64,
+        /// How many calls.
+        count: u64,
+    },
+    /// A call is listed only this long after it began.
+    LateArrival {
+        /// From its beginning.
+        by: Duration,
+    },
+    /// An older view of a call: still assigned, with its older `lastUpdatedTime`.
+    StaleRead,
+    /// `owner`, `queue`, `captureRequested`, `origin` and `destination` are not there.
+    MissingFields,
+    /// The same fields are `null`.
+    NullFields,
+    /// Unknown words for status and direction.
+    UnknownWords,
+    /// Fields that no contract names.
+    ExtraFields,
+    /// An element that is no task: its id a number, its attributes a string.
+    MalformedElement,
+    /// A page with `items` in place of `data`.
+    WrongShapeItems,
+    /// Chats in the answer although only telephony was asked for.
+    NonTelephony,
+    /// The last call before the page is on the page again.
+    DuplicateAcrossPages,
+    /// A window longer than this is answered with 413.
+    TooWide413 {
+        /// The longest window that is answered.
+        longest: Duration,
+    },
+    /// `to` in the future is taken as now; without this it is a 400.
+    FutureToClamped,
+
+    // 16–19: captures
+    /// No recording the first `polls` times a call is asked for.
+    NotReadyFor {
+        /// Polls per call that find nothing.
+        polls: u64,
+    },
+    /// No recording until this long after the end of the call.
+    NotReadyUntil {
+        /// From the end of the call.
+        after: Duration,
+    },
+    /// No recording, ever, although `captureRequested` is true.
+    NeverRecorded,
+    /// The recording was there and was deleted: nothing is listed any more.
+    Purged,
+    /// `data` in the opposite order of the request.
+    OutOfOrder,
+    /// A task that was asked for is missing in `data`.
+    MissingTaskId,
+    /// A consult leg and, when asked for, segments beside the call's own recording.
+    SeveralLegs,
+    /// `startTime` and `stopTime` as strings.
+    StringTimes,
+    /// No `channel1`, `channel2`, `callType` and `segment`, as in old data.
+    MissingLabels,
+
+    // 20, 21: links and downloads
+    /// The link has expired by the time it is used.
+    LinkExpires,
+    /// The object is gone: 404.
+    NoSuchKey,
+    /// The store throttles: 503.
+    SlowDown503,
+    /// The body ends, with its connection, half-way through what `Content-Length` promised.
+    TruncatedBody,
+    /// `Content-Length` tells less than the file has, and the body ends there in good order.
+    WrongLength,
+    /// The connection is reset half-way.
+    ResetMidStream,
+    /// The body drips.
+    SlowDrip {
+        /// At this pace.
+        bytes_per_second: u64,
+    },
+    /// No `Content-Length`: the body comes in chunks.
+    ChunkedNoLength,
+    /// 200 and not a single byte.
+    ZeroBytes,
+    /// 200 and a web page.
+    HtmlInsteadOfWav,
+
+    // 23–26: platform
+    /// No more than `requests` in a window, for the API and tokens together; links are not counted.
+    RateLimit {
+        /// Webex gives 300 a minute.
+        requests: u64,
+        /// Length of the window, in real time.
+        per: Duration,
+        /// How the 429 says when to come back.
+        retry_after: RetryAfter,
+    },
+    /// A 429 whatever the pace.
+    Throttled {
+        /// The wait that it tells.
+        seconds: u64,
+        /// How it tells it.
+        retry_after: RetryAfter,
+    },
+    /// A server error.
+    ServerError {
+        /// Where.
+        at: Endpoint,
+        /// 500, 502, 503 or 504.
+        status: u16,
+        /// What its body is.
+        body: ErrorBody,
+    },
+    /// The answer begins late.
+    Latency {
+        /// Where.
+        at: Endpoint,
+        /// By this much real time.
+        by: Duration,
+    },
+    /// No answer at all; the connection stays open.
+    Hang {
+        /// Where.
+        at: Endpoint,
+    },
+    /// The server's clock is off by this much.
+    ClockSkew(TimeDelta),
+    /// No `trackingid` header and no `trackingId` in error bodies.
+    MissingTrackingId,
+    /// `error.key` of error bodies is a number.
+    IntegerKey,
+    /// Bodies are compressed from the first byte when the client takes gzip; without this from 1 MB on.
+    GzipAlways,
+}
