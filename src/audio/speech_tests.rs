@@ -18,12 +18,17 @@ fn sound(seconds: f64, dbfs: f64) -> Vec<f64> {
     (0_u32..).map(f64::from).take_while(|n| *n < count).map(|n| peak * (n * 0.3).sin() * (1.0 + 0.2 * (n * 0.002).sin())).collect()
 }
 
+#[expect(clippy::as_conversions, reason = "clamped to an i16 just before")]
+fn linear(value: f64) -> i16 {
+    (value * 32_767.0).clamp(-32_768.0, 32_767.0) as i16
+}
+
 fn pcm16(channels: &[Vec<f64>]) -> Vec<u8> {
     let longest = channels.iter().map(Vec::len).max().unwrap_or(0);
     let sample = |channel: &Vec<f64>, at: usize| channel.get(at).copied().unwrap_or(0.0);
     (0..longest)
         .flat_map(|at| channels.iter().map(move |channel| sample(channel, at)))
-        .flat_map(|value| i16::to_le_bytes((value * 32_767.0).clamp(-32_768.0, 32_767.0) as i16))
+        .flat_map(|value| linear(value).to_le_bytes())
         .collect()
 }
 
@@ -84,16 +89,16 @@ fn short_pauses_do_not_break_a_sentence_and_long_ones_do() {
 #[test]
 fn every_codec_hears_the_same() {
     let samples = [sound(1.0, -200.0), sound(2.0, -16.0), sound(1.0, -200.0)].concat();
-    let linear: Vec<i16> = samples.iter().map(|value| (value * 32_767.0) as i16).collect();
+    let samples: Vec<i16> = samples.iter().copied().map(linear).collect();
     let nearest =
         |table: fn(u8) -> i16, sample: i16| (0..=u8::MAX).min_by_key(|byte| (i32::from(table(*byte)) - i32::from(sample)).abs()).unwrap();
     let encoded: [(Codec, u16, Vec<u8>); 6] = [
-        (Codec::MuLaw, 8, linear.iter().map(|sample| nearest(mulaw, *sample)).collect()),
-        (Codec::ALaw, 8, linear.iter().map(|sample| nearest(alaw, *sample)).collect()),
-        (Codec::Pcm, 8, linear.iter().map(|sample| sample.to_le_bytes()[1] ^ 0x80).collect()),
-        (Codec::Pcm, 16, linear.iter().flat_map(|sample| sample.to_le_bytes()).collect()),
-        (Codec::Pcm, 24, linear.iter().flat_map(|sample| [0, sample.to_le_bytes()[0], sample.to_le_bytes()[1]]).collect()),
-        (Codec::Pcm, 32, linear.iter().flat_map(|sample| [0, 0, sample.to_le_bytes()[0], sample.to_le_bytes()[1]]).collect()),
+        (Codec::MuLaw, 8, samples.iter().map(|sample| nearest(mulaw, *sample)).collect()),
+        (Codec::ALaw, 8, samples.iter().map(|sample| nearest(alaw, *sample)).collect()),
+        (Codec::Pcm, 8, samples.iter().map(|sample| sample.to_le_bytes()[1] ^ 0x80).collect()),
+        (Codec::Pcm, 16, samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()),
+        (Codec::Pcm, 24, samples.iter().flat_map(|sample| [0, sample.to_le_bytes()[0], sample.to_le_bytes()[1]]).collect()),
+        (Codec::Pcm, 32, samples.iter().flat_map(|sample| [0, 0, sample.to_le_bytes()[0], sample.to_le_bytes()[1]]).collect()),
     ];
     for (codec, bits, bytes) in encoded {
         let mut detector = Detector::new(wav(codec, bits, 1));
