@@ -1,5 +1,7 @@
 //! Who turns speech into text: one trait, one folder per provider.
 
+pub mod whisper;
+
 use std::{pin::Pin, time::Duration};
 
 use async_trait::async_trait;
@@ -8,16 +10,32 @@ use futures_util::Stream;
 
 use crate::{domain::Reason, ledger::VendorTrace};
 
-/// Audio on its way to a provider; it is read once, from S3, and never held whole.
-pub struct AudioStream {
+/// The bytes of a recording on their way; an error ends them.
+pub type AudioBytes = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
+
+/// A stored recording: opened once per request, read from S3 as the provider takes it, never held whole.
+#[async_trait]
+pub trait Audio: Send + Sync {
     /// File name with the right extension: servers look at it.
-    pub file_name: String,
+    fn file_name(&self) -> &str;
+
     /// Size of the whole.
-    pub size_bytes: u64,
+    fn size_bytes(&self) -> u64;
+
     /// Playing time.
-    pub duration: Duration,
-    /// The bytes.
-    pub bytes: Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send + Sync>>,
+    fn duration(&self) -> Duration;
+
+    /// The bytes from the start: exactly `size_bytes` of them, or an error.
+    async fn open(&self) -> std::io::Result<AudioBytes>;
+}
+
+/// How to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// As the settings say.
+    Usual,
+    /// Otherwise than usual, after an answer that failed its checks: some temperature, no prompt.
+    Different,
 }
 
 /// One word.
@@ -49,6 +67,9 @@ pub struct Segment {
     /// The provider's mean log probability.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub avg_logprob: Option<f64>,
+    /// Who spoke, in the provider's words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub speaker: Option<String>,
 }
 
 /// What a provider heard, read tolerantly and put in order.
@@ -60,6 +81,8 @@ pub struct Transcription {
     pub language: Option<String>,
     /// Seconds of audio the provider says it heard.
     pub duration: Option<f64>,
+    /// Seconds of audio the provider says it charges for.
+    pub billed_seconds: Option<f64>,
     /// Stretches, by time.
     pub segments: Vec<Segment>,
     /// Words, by time.
@@ -128,6 +151,22 @@ pub enum TranscribeError {
     Audio(#[source] std::io::Error),
 }
 
+impl TranscribeError {
+    /// What the provider answered, if it did.
+    #[must_use]
+    pub fn trace(&self) -> VendorTrace {
+        match self {
+            Self::RateLimited { trace, .. }
+            | Self::Unavailable { trace, .. }
+            | Self::Misconfigured { trace, .. }
+            | Self::Rejected { trace, .. }
+            | Self::TooShort { trace }
+            | Self::Unreadable { trace, .. } => trace.clone(),
+            Self::Audio(_) => VendorTrace::default(),
+        }
+    }
+}
+
 /// A provider of transcripts.
 #[async_trait]
 pub trait Transcriber: Send + Sync + 'static {
@@ -137,6 +176,9 @@ pub trait Transcriber: Send + Sync + 'static {
     /// The model asked for.
     fn model(&self) -> &str;
 
+    /// Whether the provider's limits let it take a recording, found out without asking it: `Rejected` says why not.
+    fn accepts(&self, file_name: &str, size_bytes: u64, duration: Duration) -> Result<(), TranscribeError>;
+
     /// Turns one recording into text. It changes nothing at the provider, but may cost money each time.
-    async fn transcribe(&self, audio: AudioStream) -> Result<Transcription, TranscribeError>;
+    async fn transcribe(&self, audio: &dyn Audio, manner: Manner) -> Result<Transcription, TranscribeError>;
 }

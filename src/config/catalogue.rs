@@ -1,6 +1,6 @@
 //! Every setting of every concern: for the generated documents, and to find names that were spelt wrong.
 
-use super::{ApiSettings, DatabaseSettings, Environment, Reader, RedisSettings, Setting, TelemetrySettings, WorkSettings};
+use super::{ApiSettings, DatabaseSettings, Environment, Reader, RedisSettings, Setting, TelemetrySettings, WhisperSettings, WorkSettings};
 
 /// The settings of one concern.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,11 @@ pub const CONCERNS: &[Concern] = &[
         title: "Redis",
         about: "Needed by `scheduler`, `worker` and `api`. `demo` brings its own; `standalone` does when `REDIS_URL` is not given.",
         settings: RedisSettings::SETTINGS,
+    },
+    Concern {
+        title: "Transcription",
+        about: "Needed by `worker transcribe`. Any server with OpenAI's `POST /audio/transcriptions` will do.",
+        settings: WhisperSettings::SETTINGS,
     },
     Concern { title: "Work", about: "How jobs are held, tried again and handed back.", settings: WorkSettings::SETTINGS },
     Concern { title: "HTTP", about: "Where processes listen.", settings: ApiSettings::SETTINGS },

@@ -12,6 +12,7 @@ mod dotenv;
 mod reader;
 mod redis;
 mod telemetry;
+mod transcription;
 mod work;
 
 pub use api::ApiSettings;
@@ -21,4 +22,5 @@ pub use document::{configuration_page, example_file};
 pub use reader::{Environment, Problem, Problems, Reader, Setting};
 pub use redis::RedisSettings;
 pub use telemetry::{LogFormat, TelemetrySettings};
+pub use transcription::WhisperSettings;
 pub use work::WorkSettings;
