@@ -35,6 +35,7 @@ CREATE TABLE call_interactions (
     closed            boolean NOT NULL DEFAULT false,
     capture_requested boolean,
     source_updated_at timestamptz,
+    older_fields      jsonb CHECK (jsonb_typeof(older_fields) = 'object'),
     raw_payload       jsonb NOT NULL,
     first_seen_at     timestamptz NOT NULL DEFAULT now(),
     synced_at         timestamptz NOT NULL DEFAULT now(),
@@ -65,6 +66,7 @@ COMMENT ON COLUMN call_interactions.vendor_status IS 'The vendor''s own word for
 COMMENT ON COLUMN call_interactions.closed IS 'The call is over; it never reopens';
 COMMENT ON COLUMN call_interactions.capture_requested IS 'Vendor means to record the call: true, false, or NULL for not yet known';
 COMMENT ON COLUMN call_interactions.source_updated_at IS 'The vendor''s clock for this version of the call; an older version never overwrites a newer';
+COMMENT ON COLUMN call_interactions.older_fields IS 'Columns whose value was told by an older version than source_updated_at, each with that version''s time; NULL when there are none';
 COMMENT ON COLUMN call_interactions.raw_payload IS 'What the vendor sent, unknown fields kept';
 COMMENT ON COLUMN call_interactions.first_seen_at IS 'When Callscribe first stored the call';
 COMMENT ON COLUMN call_interactions.synced_at IS 'When Callscribe last changed the row from a vendor payload';

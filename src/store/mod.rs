@@ -1,10 +1,17 @@
 //! PostgreSQL: the pool, the migrations, and one file per table. The SQL of calls, recordings, transcripts, settings
 //! and tokens lives here, one function per question; the SQL of jobs lives in `ledger`.
 
+pub mod calls;
+mod clean;
 pub mod pool;
+mod prepared;
+pub mod quarantine;
+pub(crate) mod schema;
+pub mod settings;
 pub mod transcripts;
 
 pub use pool::{Pool, PooledConnection, Store, StoreError, migrate};
+pub use prepared::Prepared;
 
 /// A connection to PostgreSQL, inside or outside a transaction.
 pub type Connection = diesel_async::AsyncPgConnection;

@@ -1,12 +1,43 @@
 //! `call_transcripts`, and `call_interactions.transcript_status`, which moves with it in the same statement.
 
-use diesel::sql_types;
+use std::collections::HashSet;
+
+use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 
 use crate::{
     domain::{Reason, TranscriptId},
-    store::{Connection, StoreError},
+    store::{Connection, Prepared, StoreError, calls::ExpectedTranscript},
 };
+
+#[derive(QueryableByName)]
+struct Created {
+    #[diesel(sql_type = sql_types::Uuid)]
+    id: uuid::Uuid,
+}
+
+/// Adds the transcripts that are not there yet and returns them. Their calls are `pending` already, set by the statement that
+/// found them to expect one (`store::calls`): a second update of every new call would cost as much as storing it.
+pub(super) async fn expect(
+    connection: &mut Connection,
+    wanted: Vec<ExpectedTranscript>,
+    provider: &str,
+) -> Result<Vec<ExpectedTranscript>, StoreError> {
+    if wanted.is_empty() {
+        return Ok(wanted);
+    }
+    let statement = diesel::sql_query(
+        "INSERT INTO call_transcripts (id, session_id, provider)
+         SELECT id, session_id, $3 FROM unnest($1::uuid[], $2::text[]) AS new (id, session_id)
+         ON CONFLICT DO NOTHING RETURNING id",
+    )
+    .bind::<sql_types::Array<sql_types::Uuid>, _>(wanted.iter().map(|transcript| transcript.id.0).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::Text>, _>(wanted.iter().map(|transcript| transcript.session_id.as_str()).collect::<Vec<_>>())
+    .bind::<sql_types::Text, _>(provider);
+    let created: Vec<Created> = Prepared(statement).load(connection).await?;
+    let created: HashSet<_> = created.into_iter().map(|row| row.id).collect();
+    Ok(wanted.into_iter().filter(|transcript| created.contains(&transcript.id.0)).collect())
+}
 
 /// Why a transcript waits again or was given up.
 #[derive(Debug, Clone)]

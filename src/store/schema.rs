@@ -1,0 +1,202 @@
+//! The tables as diesel sees them, column for column as `migrations/` leave them (`tests/it/calls.rs` compares the two).
+//! Bulk statements are written as SQL beside the questions they answer; this file keeps their column names honest.
+
+diesel::table! {
+    /// Small facts that outlive a process: watermarks and checkpoints.
+    app_settings (key) {
+        key -> Text,
+        value -> Jsonb,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// What people changed by hand.
+    audit_log (id) {
+        id -> Int8,
+        at -> Timestamptz,
+        actor -> Text,
+        action -> Text,
+        why -> Nullable<Text>,
+        details -> Jsonb,
+    }
+}
+
+diesel::table! {
+    /// One row per call.
+    call_interactions (session_id) {
+        session_id -> Text,
+        source -> Text,
+        org_id -> Nullable<Text>,
+        channel -> Text,
+        case_number -> Nullable<Text>,
+        direction -> Nullable<Text>,
+        ani -> Nullable<Text>,
+        dnis -> Nullable<Text>,
+        agent_id -> Nullable<Text>,
+        agent_name -> Nullable<Text>,
+        queue_id -> Nullable<Text>,
+        queue_name -> Nullable<Text>,
+        start_time -> Timestamptz,
+        end_time -> Nullable<Timestamptz>,
+        end_time_source -> Nullable<Text>,
+        duration_seconds -> Nullable<Int4>,
+        wrap_up_code -> Nullable<Text>,
+        recording_id -> Nullable<Text>,
+        transcript_status -> Text,
+        vendor_status -> Nullable<Text>,
+        closed -> Bool,
+        capture_requested -> Nullable<Bool>,
+        source_updated_at -> Nullable<Timestamptz>,
+        older_fields -> Nullable<Jsonb>,
+        raw_payload -> Jsonb,
+        first_seen_at -> Timestamptz,
+        synced_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// One row per recording a vendor offered for a call.
+    call_recordings (session_id, recording_id) {
+        session_id -> Text,
+        recording_id -> Text,
+        leg -> Text,
+        segment -> Bool,
+        status -> Text,
+        channel1 -> Nullable<Text>,
+        channel2 -> Nullable<Text>,
+        started_at -> Nullable<Timestamptz>,
+        stopped_at -> Nullable<Timestamptz>,
+        object_key -> Nullable<Text>,
+        size_bytes -> Nullable<Int8>,
+        sha256 -> Nullable<Text>,
+        codec -> Nullable<Text>,
+        sample_rate_hz -> Nullable<Int4>,
+        channels -> Nullable<Int2>,
+        duration_ms -> Nullable<Int8>,
+        flags -> Array<Text>,
+        stored_at -> Nullable<Timestamptz>,
+        found_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// One row per transcript a call should have.
+    call_transcripts (id) {
+        id -> Uuid,
+        session_id -> Text,
+        leg -> Text,
+        version -> Int4,
+        recording_id -> Nullable<Text>,
+        provider -> Text,
+        model -> Nullable<Text>,
+        status -> Text,
+        language -> Nullable<Text>,
+        transcript_text -> Nullable<Text>,
+        transcript_json -> Nullable<Jsonb>,
+        audio_url -> Nullable<Text>,
+        error_code -> Nullable<Text>,
+        error_message -> Nullable<Text>,
+        flags -> Array<Text>,
+        audio_seconds -> Nullable<Float8>,
+        provider_request_id -> Nullable<Text>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        completed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Every run that did not simply succeed.
+    job_attempts (job_id, run) {
+        job_id -> Int8,
+        run -> Int4,
+        attempt -> Int2,
+        outcome -> Text,
+        reason -> Text,
+        error -> Nullable<Text>,
+        vendor_status -> Nullable<Int4>,
+        vendor_request -> Nullable<Text>,
+        lease_id -> Nullable<Int8>,
+        worker -> Nullable<Text>,
+        started_at -> Nullable<Timestamptz>,
+        ended_at -> Timestamptz,
+        next_run_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Every piece of work, once.
+    jobs (id) {
+        id -> Int8,
+        kind -> Text,
+        key -> Text,
+        priority -> Int2,
+        state -> Text,
+        open -> Bool,
+        dead -> Bool,
+        run_at -> Timestamptz,
+        attempt -> Int2,
+        max_attempts -> Int2,
+        run -> Int4,
+        put_off -> Int4,
+        lease_id -> Nullable<Int8>,
+        source -> Nullable<Text>,
+        session_id -> Nullable<Text>,
+        transcript_id -> Nullable<Uuid>,
+        payload -> Jsonb,
+        checkpoint -> Nullable<Jsonb>,
+        reason -> Nullable<Text>,
+        created_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// One row per OAuth credential, sealed.
+    oauth_tokens (name) {
+        name -> Text,
+        org_id -> Nullable<Text>,
+        access_token -> Nullable<Bytea>,
+        access_expires_at -> Nullable<Timestamptz>,
+        refresh_token -> Bytea,
+        refresh_expires_at -> Nullable<Timestamptz>,
+        scope -> Nullable<Text>,
+        version -> Int8,
+        refreshing_until -> Nullable<Timestamptz>,
+        refreshing_by -> Nullable<Text>,
+        refused_at -> Nullable<Timestamptz>,
+        refused_why -> Nullable<Text>,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Elements of a page that could not be read.
+    quarantined_payloads (source, fingerprint) {
+        source -> Text,
+        fingerprint -> Text,
+        error -> Text,
+        payload -> Jsonb,
+        first_seen -> Timestamptz,
+        last_seen -> Timestamptz,
+        times_seen -> Int8,
+    }
+}
+
+diesel::table! {
+    /// One row per life of a worker process.
+    workers (id) {
+        id -> Int8,
+        name -> Text,
+        host -> Text,
+        pid -> Int4,
+        kinds -> Array<Text>,
+        version -> Text,
+        started_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        ended_by -> Nullable<Text>,
+    }
+}
