@@ -187,7 +187,7 @@ fi
 
 by_hand() {
     complain "$1"
-    complain "run this, then \`make setup\` again: ${as_root:+$as_root }$command"
+    complain "run this${as_root:+ as root}, then \`make setup\` again: $command"
     exit 2
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::{Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink},
     path::{Path, PathBuf},
 };
 
@@ -99,10 +99,11 @@ impl DataDir {
         make_private(path, self.account)
     }
 
-    /// Moves the finished cluster to its place.
+    /// Moves the finished cluster to its place, for good.
     pub(super) fn keep_postgres(&self) -> Result<(), EmbeddedError> {
         let place = self.postgres();
-        fs::rename(self.unfinished_postgres(), &place).map_err(EmbeddedError::io(format!("move the new cluster to `{}`", place.display())))
+        let kept = fs::rename(self.unfinished_postgres(), &place).and_then(|()| File::open(&self.home)?.sync_all());
+        kept.map_err(EmbeddedError::io(format!("move the new cluster to `{}`", place.display())))
     }
 
     /// Writes everything to disk, in one call for the whole file system where there is one: `initdb` syncs each of its
@@ -148,17 +149,22 @@ fn lock(root: &Path) -> Result<File, EmbeddedError> {
     Ok(file)
 }
 
-/// The directory itself, or, when the account the servers run as cannot get there (a checkout in `/root`), one of root's
-/// that it can reach; its name is made from the directory's, so that the next start finds it again.
+/// The directory itself, or, when the account the servers run as cannot get there (a checkout in `/root`), one of root's that
+/// it can reach. A link in the directory says which, so that a directory that was removed and made again starts afresh.
 fn home_for(root: &Path, account: Option<Account>) -> Result<PathBuf, EmbeddedError> {
     let Some(account) = account else { return Ok(root.to_owned()) };
     if root.ancestors().all(|dir| account.may_enter(dir)) {
         return Ok(root.to_owned());
     }
-    let home = Path::new(FALLBACK_HOME).join(short_hash(root));
+    let link = root.join("servers");
+    if let Ok(home) = fs::read_link(&link) {
+        return Ok(home);
+    }
+    let home = Path::new(FALLBACK_HOME).join(short_hash(Path::new(&uuid::Uuid::new_v4().to_string())));
     fs::create_dir_all(FALLBACK_HOME).map_err(EmbeddedError::io(format!("make `{FALLBACK_HOME}`")))?;
     make_private(&home, Some(account))?;
-    tracing::info!(dir = %home.display(), "keeping the servers' data here: the user they run as cannot enter `{}`", root.display());
+    symlink(&home, &link).map_err(EmbeddedError::io(format!("link `{}` to `{}`", link.display(), home.display())))?;
+    tracing::info!(dir = %home.display(), "the servers' data goes here: the user they run as cannot enter `{}`", root.display());
     Ok(home)
 }
 
@@ -230,6 +236,25 @@ mod tests {
             drop(taken);
             assert_eq!(DataDir::take(&path).unwrap().sockets(), sockets, "the next start finds them again");
             fs::remove_dir_all(sockets).unwrap();
+        }
+    }
+
+    #[test]
+    fn root_keeps_the_data_where_the_servers_may_go_and_finds_it_again() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+        let inside = dir.path().join("data");
+        let first = DataDir::take(&inside).unwrap().home;
+        assert!(first.starts_with(FALLBACK_HOME), "{}", first.display());
+        assert_eq!(DataDir::take(&inside).unwrap().home, first);
+        fs::remove_dir_all(&inside).unwrap();
+        let afresh = DataDir::take(&inside).unwrap().home;
+        assert_ne!(afresh, first, "a directory that was removed starts afresh");
+        for home in [first, afresh] {
+            fs::remove_dir_all(home).unwrap();
         }
     }
 }

@@ -9,6 +9,7 @@
 //! <data_dir>/redis/            its append-only file
 //! <data_dir>/run/              both sockets; nothing listens on a port
 //! <data_dir>/*.log             what the two servers say
+//! <data_dir>/servers           only when root runs it where nobody else may go: a link to where the last four are instead
 //! ```
 //!
 //! All of it happens on one thread that lives as long as [`Services`]: Linux tells children of the death of the *thread*

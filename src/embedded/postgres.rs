@@ -115,14 +115,10 @@ impl Postgres {
             let why = format!("`initdb` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
             return Err(EmbeddedError::Start { server: Server::Postgres, why, log: self.dir.log(Self::LOG) });
         }
-        match self.durability {
-            Durability::Durable => {
-                self.dir.sync()?;
-                self.dir.keep_postgres()?;
-                self.dir.sync()
-            }
-            Durability::Throwaway => self.dir.keep_postgres(),
+        if self.durability == Durability::Durable {
+            self.dir.sync()?;
         }
+        self.dir.keep_postgres()
     }
 
     /// Once no process works in the directory, which is ours by its lock, `postmaster.pid` is stale whatever it says:
