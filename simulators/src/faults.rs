@@ -151,6 +151,15 @@ impl<F: Clone + PartialEq> Faults<F> {
         self.strike(keys, |each| (each == fault).then_some(())).is_some()
     }
 
+    /// Whether a rule of `fault` names one of these keys.
+    pub(crate) fn names(&self, keys: &[&str], fault: &F) -> bool {
+        let names = |when: &When| match when {
+            When::For(chosen) | When::ForFirst(chosen, _) => chosen.iter().any(|each| keys.contains(&each.as_str())),
+            When::Always | When::First(_) | When::Nth(_) | When::Chance(_) => false,
+        };
+        self.any() && self.with(|rules| rules.iter().any(|rule| rule.fault == *fault && names(&rule.when)))
+    }
+
     /// Looks, without counting, for a fault that strikes this key every time.
     pub(crate) fn lasting_for<T>(&self, key: &str, pick: impl Fn(&F) -> Option<T>) -> Option<T> {
         if !self.any() {

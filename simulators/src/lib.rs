@@ -7,6 +7,7 @@
 
 pub mod faults;
 pub mod speech;
+pub mod transcriber;
 pub mod webex;
 
 mod chance;

@@ -74,16 +74,29 @@ impl Listener for Loopback {
 
 /// The connection a request came by.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Connection(Arc<AtomicBool>);
+pub(crate) struct Connection {
+    resets: Arc<AtomicBool>,
+    is_cut: Arc<AtomicBool>,
+}
 
 impl Connection {
     /// From now on the connection ends with a reset (RST) instead of an orderly end.
     pub(crate) fn reset_at_end(&self) {
-        self.0.store(true, Ordering::Release);
+        self.resets.store(true, Ordering::Release);
+    }
+
+    /// From now on nothing is sent any more: the connection ends with a reset in place of an answer.
+    pub(crate) fn cut(&self) {
+        self.reset_at_end();
+        self.is_cut.store(true, Ordering::Release);
     }
 
     fn is_to_reset(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.resets.load(Ordering::Acquire)
+    }
+
+    fn refuses(&self) -> bool {
+        self.is_cut.load(Ordering::Acquire)
     }
 }
 
@@ -116,6 +129,9 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.connection.refuses() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -131,6 +147,9 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if self.connection.refuses() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

@@ -18,7 +18,6 @@ pub(crate) const ULAW: [i16; 256] = {
     table
 };
 
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the transcriber"))]
 /// Every A-law byte as a 16-bit sample.
 pub(crate) const ALAW: [i16; 256] = {
     let mut table = [0_i16; 256];

@@ -1,0 +1,191 @@
+//! Listens to a whole file: every channel, at either rate, and puts the words of all of them in order.
+#![expect(clippy::as_conversions, reason = "samples as seconds: far below the 2^53 that a float tells apart")]
+
+use super::ear::{Ear, Found};
+use super::wav::{Unheard, Wav};
+use crate::speech::SAMPLES_PER_SECOND;
+
+/// A word with its times in seconds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Word {
+    pub(super) text: String,
+    pub(super) channel: usize,
+    pub(super) start: Option<f64>,
+    pub(super) end: Option<f64>,
+}
+
+/// What was heard in a file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Heard {
+    pub(super) words: Vec<Word>,
+    pub(super) seconds: f64,
+}
+
+impl Heard {
+    /// The fixed answer of a server that does not listen.
+    pub(super) fn at_once() -> Self {
+        let word = Word { text: "hello".to_owned(), channel: 0, start: Some(0.1), end: Some(0.4) };
+        Self { words: vec![word], seconds: 0.5 }
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// One channel; at 16 kHz the even and the odd samples are two channels at 8 kHz, and the one with more words is right.
+#[derive(Debug)]
+struct Channel {
+    ears: [Ear; 2],
+    samples: u64,
+}
+
+impl Channel {
+    fn new() -> Self {
+        Self { ears: [Ear::new(), Ear::new()], samples: 0 }
+    }
+
+    fn hear(&mut self, rate: u32, sample: i16) {
+        let [even, odd] = &mut self.ears;
+        if rate == 8_000 || self.samples.is_multiple_of(2) {
+            even.hear(sample)
+        } else {
+            odd.hear(sample)
+        }
+        self.samples += 1;
+    }
+
+    fn found(&self) -> &[Found] {
+        let [even, odd] = &self.ears;
+        if odd.found.len() > even.found.len() { &odd.found } else { &even.found }
+    }
+}
+
+/// A file being listened to.
+#[derive(Debug, Default)]
+pub(super) struct Hearing {
+    wav: Wav,
+    channels: Vec<Channel>,
+    failed: Option<Unheard>,
+}
+
+impl Hearing {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        if self.failed.is_some() {
+            return;
+        }
+        let channels = &mut self.channels;
+        let taken = self.wav.take(bytes, |format, channel, sample| {
+            while channels.len() <= channel {
+                channels.push(Channel::new());
+            }
+            if let Some(channel) = channels.get_mut(channel) {
+                channel.hear(format.rate, sample);
+            }
+        });
+        self.failed = taken.err();
+    }
+
+    pub(super) fn end(self) -> Result<Heard, Unheard> {
+        if let Some(failed) = self.failed {
+            return Err(failed);
+        }
+        let format = self.wav.format().ok_or(Unheard::NotWav)?;
+        let frames = self.channels.first().map_or(0, |channel| channel.samples);
+        let mut found: Vec<(usize, &Found)> =
+            self.channels.iter().enumerate().flat_map(|(number, channel)| channel.found().iter().map(move |each| (number, each))).collect();
+        found.sort_by_key(|(number, each)| (each.start, *number));
+        // a dual-mono file holds every word twice; a listener hears it once
+        found.dedup_by_key(|(_, each)| (each.word, each.start));
+        let words = found.into_iter().map(|(channel, each)| Word {
+            text: each.word.to_owned(),
+            channel,
+            start: Some(seconds(each.start)),
+            end: Some(seconds(each.end)),
+        });
+        Ok(Heard { words: words.collect(), seconds: frames as f64 / f64::from(format.rate) })
+    }
+}
+
+fn seconds(samples: u64) -> f64 {
+    samples as f64 / SAMPLES_PER_SECOND as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::speech::{DataSize, Encoding, Layout, Length, Rate, Recording, Script, Shape};
+
+    fn heard(recording: &Recording, piece: usize) -> Heard {
+        let mut hearing = Hearing::default();
+        let mut at = 0;
+        while at < recording.size_bytes() {
+            let bytes = recording.read(at, piece);
+            at += bytes.len() as u64;
+            hearing.take(&bytes);
+        }
+        hearing.end().unwrap()
+    }
+
+    fn call(number: u64, seconds: u64, shape: Shape) -> Recording {
+        Recording::new(Arc::new(Script::compose(1, number, Length::Spoken(Duration::from_secs(seconds)))), shape)
+    }
+
+    #[test]
+    fn every_word_is_heard_on_its_channel_at_its_time_in_every_shape() {
+        for encoding in [Encoding::Pcm16, Encoding::ULaw, Encoding::ALaw] {
+            for layout in [Layout::Stereo, Layout::Swapped, Layout::Mono, Layout::DualMono] {
+                for rate in [Rate::Hz8000, Rate::Hz16000] {
+                    for (extensible, data_size) in [(false, DataSize::True), (true, DataSize::Zero), (false, DataSize::Max)] {
+                        let shape = Shape { encoding, layout, rate, extensible, data_size };
+                        let recording = call(4, 15, shape);
+                        let heard = heard(&recording, 1_000);
+                        let truth: Vec<_> = recording.words();
+                        assert!(truth.len() > 10);
+                        assert_eq!(heard.words.len(), truth.len(), "{shape:?}");
+                        for (word, said) in heard.words.iter().zip(&truth) {
+                            assert_eq!((&word.text, word.start, word.end), (&said.word, Some(said.start), Some(said.end)), "{shape:?}");
+                            assert_eq!(word.channel, usize::from(said.channel), "{shape:?}");
+                        }
+                        assert!((heard.seconds - 15.0).abs() < 1e-9);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_doubled_or_mixed_up_part_is_heard() {
+        let (one, other) = (call(1, 20, Shape::ULAW), call(2, 20, Shape::ULAW));
+        let whole = one.read(0, usize::MAX >> 1);
+        let text = |bytes: &[u8]| {
+            let mut hearing = Hearing::default();
+            hearing.take(bytes);
+            hearing.end().unwrap().text()
+        };
+        let right = text(&whole);
+        let cut = whole.len() / 2 / 2 * 2;
+        assert_ne!(text(&whole[..cut]), right, "a lost end");
+        assert_ne!(text(&[&whole[..cut], &whole[cut + 20_000..]].concat()), right, "a lost middle");
+        let streamed = call(1, 20, Shape { data_size: DataSize::Zero, ..Shape::ULAW }).read(0, usize::MAX >> 1);
+        assert_ne!(text(&[&streamed[..cut], &streamed[cut - 40_000..]].concat()), right, "a doubled part");
+        assert_ne!(text(&other.read(0, usize::MAX >> 1)), right, "another call");
+    }
+
+    #[test]
+    fn what_is_no_audio_is_told_apart_from_what_cannot_be_decoded() {
+        let of = |bytes: &[u8]| {
+            let mut hearing = Hearing::default();
+            hearing.take(bytes);
+            hearing.end()
+        };
+        assert_eq!(of(b"<!DOCTYPE html><html></html>"), Err(Unheard::NotWav));
+        assert_eq!(of(b""), Err(Unheard::NotWav));
+        let mut gsm = call(1, 1, Shape::ULAW).read(0, 2_000).to_vec();
+        gsm[20] = 49;
+        assert_eq!(of(&gsm), Err(Unheard::Undecodable));
+    }
+}
