@@ -20,7 +20,7 @@ umask 077
 POSTGRES_PASSWORD=$(random_hex 24)
 AWS_ACCESS_KEY_ID=callscribe
 AWS_SECRET_ACCESS_KEY=$(random_hex 24)
-CALLSCRIBE_ENCRYPTION_KEY=$(random_hex 32)
+CALLSCRIBE_ENCRYPTION_KEY=$(head -c 32 /dev/urandom | base64)
 CRON_SECRET=$(random_hex 24)
 
 END

@@ -3,5 +3,6 @@
 mod deployment;
 mod documents;
 mod layers;
+mod schema;
 mod source_text;
 mod states;
