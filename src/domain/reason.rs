@@ -73,6 +73,8 @@ vocabulary! {
         LeaseLost = "lease_lost",
         /// The worker shut down before the job ended.
         ShutDown = "shut_down",
+        /// A person called it off.
+        Cancelled = "cancelled",
         /// PostgreSQL did not take the result.
         DatabaseUnavailable = "database_unavailable",
         /// Something we did not foresee.
@@ -121,6 +123,7 @@ impl Reason {
             Self::Panicked | Self::Unexpected => "a bug: report it with the error text",
             Self::TimedOut => "see what it waited for in the error; requeue",
             Self::LeaseLost => "see the log of the worker named: it was killed, paused or cut off",
+            Self::Cancelled => "nothing; if it is wanted after all, `callscribe requeue --state cancelled --session ID`",
             Self::ShutDown => "nothing: another worker takes it",
             Self::DatabaseUnavailable => "check PostgreSQL; the work is done again by itself",
         }

@@ -5,19 +5,27 @@
 //! except to hand over ids after a commit.
 
 mod backoff;
+mod by_hand;
 mod claim;
+mod depth;
 mod due;
 mod enqueue;
+mod filter;
 mod finish;
+mod inspect;
 mod job;
 mod lease;
 mod outcome;
 
 pub use backoff::{Backoff, process_rng};
+pub use by_hand::{ByHand, CannotRequeue, Changed, cancel, enqueue_or_reopen, requeue, would_cancel, would_requeue};
 pub use claim::{Claim, Claimant, Poison, claim, claim_due};
+pub use depth::{Count, DeadReason, Depth, Setbacks, WorkerSeen, dead_reasons, depths, recent_setbacks, workers_seen};
 pub use due::{due_jobs, open_kinds};
 pub use enqueue::{NewJob, enqueue};
+pub use filter::JobFilter;
 pub use finish::{Finished, Next, Setback, finish_done, finish_setbacks, finish_with};
+pub use inspect::{AttemptSeen, JobSeen, attempts, count_jobs, list_jobs};
 pub use job::{Claimed, Handler, Hint, LeaseLost, RunContext, hold};
 pub use lease::{Swept, WorkerIdentity, begin_lease, end_lease, hand_back_unknown, renew_lease, sweep};
 pub use outcome::{Effect, Failure, Outcome, VendorTrace};

@@ -6,7 +6,7 @@ use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 
 use crate::{
-    domain::{Reason, TranscriptId},
+    domain::{Reason, SessionId, TranscriptId},
     store::{Connection, Prepared, StoreError, calls::ExpectedTranscript},
 };
 
@@ -110,4 +110,59 @@ pub async fn reopen(connection: &mut Connection, ids: &[TranscriptId]) -> Result
     .execute(connection)
     .await?;
     Ok(moved)
+}
+
+#[derive(diesel::QueryableByName)]
+struct Predecessor {
+    #[diesel(sql_type = sql_types::Uuid)]
+    id: uuid::Uuid,
+    #[diesel(sql_type = sql_types::Text)]
+    source: String,
+    #[diesel(sql_type = sql_types::Text)]
+    session_id: String,
+    #[diesel(sql_type = sql_types::Text)]
+    leg: String,
+    #[diesel(sql_type = sql_types::Integer)]
+    next_version: i32,
+}
+
+impl Predecessor {
+    fn successor(&self) -> Result<TranscriptId, StoreError> {
+        let row = |what: &dyn std::fmt::Display| StoreError::Row { table: "call_transcripts", what: what.to_string() };
+        let session = SessionId::parse(self.session_id.as_str()).map_err(|error| row(&error))?;
+        let source = self.source.parse().map_err(|error| row(&error))?;
+        let leg = self.leg.parse().map_err(|error| row(&error))?;
+        let version = u32::try_from(self.next_version).map_err(|error| row(&error))?;
+        Ok(TranscriptId::of(source, &session, leg, version))
+    }
+}
+
+/// Begins the next version of transcripts that are complete, from the same recording; the complete ones stay as they are.
+/// Returns old and new id of each. A transcript that is not complete has no next version and is left out.
+pub async fn next_versions(connection: &mut Connection, ids: &[TranscriptId]) -> Result<Vec<(TranscriptId, TranscriptId)>, StoreError> {
+    let complete: Vec<Predecessor> = diesel::sql_query(
+        "SELECT t.id, c.source, t.session_id, t.leg,
+                (SELECT max(version) + 1 FROM call_transcripts AS v WHERE v.session_id = t.session_id AND v.leg = t.leg) AS next_version
+         FROM call_transcripts AS t JOIN call_interactions AS c USING (session_id)
+         WHERE t.id = ANY($1) AND t.status = 'complete'",
+    )
+    .bind::<sql_types::Array<sql_types::Uuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .load(connection)
+    .await?;
+    let pairs = complete.iter().map(|old| Ok((TranscriptId(old.id), old.successor()?))).collect::<Result<Vec<_>, StoreError>>()?;
+    diesel::sql_query(
+        "WITH added AS (
+             INSERT INTO call_transcripts (id, session_id, leg, version, recording_id, provider, model, audio_url, audio_seconds)
+             SELECT n.id, t.session_id, t.leg, n.version, t.recording_id, t.provider, t.model, t.audio_url, t.audio_seconds
+             FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS n (old, id, version) JOIN call_transcripts AS t ON t.id = n.old
+             RETURNING session_id, leg)
+         UPDATE call_interactions AS c SET transcript_status = 'pending'
+         FROM added WHERE added.leg = 'main' AND c.session_id = added.session_id",
+    )
+    .bind::<sql_types::Array<sql_types::Uuid>, _>(pairs.iter().map(|(old, _)| old.0).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::Uuid>, _>(pairs.iter().map(|(_, new)| new.0).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::Integer>, _>(complete.iter().map(|old| old.next_version).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(pairs)
 }

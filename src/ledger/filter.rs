@@ -1,0 +1,129 @@
+//! Which jobs a person means: one WHERE for looking, counting and changing, so that a dry run tells the truth.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryableByName,
+    pg::Pg,
+    query_builder::{BoxedSqlQuery, SqlQuery},
+    sql_types,
+};
+use diesel_async::RunQueryDsl;
+use serde::Serialize;
+
+use crate::{
+    domain::{JobId, JobState, SessionId, SourceName},
+    store::{Connection, StoreError},
+};
+
+/// Which jobs. Nothing given means every job; several conditions must all hold.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct JobFilter {
+    /// These kinds, as the ledger writes them; unknown ones may be asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+    /// These states.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<JobState>,
+    /// These reasons, as the ledger writes them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// Of this vendor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceName>,
+    /// Of this call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// Ended (or, when still open, created) at this time or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
+    /// Ended (or, when still open, created) before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+    /// These rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<JobId>,
+}
+
+/// A statement whose first parameters are a filter's.
+pub(super) type Filtered<'f> = BoxedSqlQuery<'f, Pg, SqlQuery>;
+
+/// The condition over `jobs`, in the parameters $1 to $10 that `JobFilter::bind` binds. Each line falls away while planning when
+/// its parameter is null or true, so that the partial indexes `jobs_dead` and `jobs_due` and the key's index are found.
+pub(super) const CONDITION: &str = "
+    ($1::text[] IS NULL OR kind = ANY($1))
+    AND state = ANY($2::text[])
+    AND ($3::boolean OR dead)
+    AND ($4::boolean OR open)
+    AND ($5::text[] IS NULL OR reason = ANY($5))
+    AND ($6::text IS NULL OR source = $6)
+    AND ($7::text IS NULL OR (session_id = $7 AND key >= $7 AND key < $7 || '~'))
+    AND ($8::timestamptz IS NULL OR coalesce(finished_at, created_at) >= $8)
+    AND ($9::timestamptz IS NULL OR coalesce(finished_at, created_at) < $9)
+    AND ($10::bigint[] IS NULL OR id = ANY($10))";
+
+/// Parameters that `CONDITION` takes; the caller's own begin after them.
+pub(super) const PARAMETERS: usize = 10;
+
+#[derive(QueryableByName)]
+struct Kind {
+    #[diesel(sql_type = sql_types::Text)]
+    kind: String,
+}
+
+/// Every kind in the ledger, those of newer versions too: a step through the index per kind, however many jobs there are.
+pub(super) async fn kinds_in_ledger(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<Kind> = diesel::sql_query(
+        "WITH RECURSIVE step AS (
+             (SELECT kind FROM jobs ORDER BY kind LIMIT 1)
+             UNION ALL
+             SELECT (SELECT kind FROM jobs WHERE kind > step.kind ORDER BY kind LIMIT 1) FROM step WHERE step.kind IS NOT NULL)
+         SELECT kind FROM step WHERE kind IS NOT NULL",
+    )
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.kind).collect())
+}
+
+impl JobFilter {
+    /// The jobs of one call.
+    #[must_use]
+    pub fn of_session(session: SessionId) -> Self {
+        Self { session: Some(session), ..Self::default() }
+    }
+
+    /// The same filter, naming all kinds when it names a call but no kind: the index on (kind, key) then finds the call's jobs.
+    pub(super) async fn with_kinds(&self, connection: &mut Connection) -> Result<Self, StoreError> {
+        let mut filter = self.clone();
+        if filter.session.is_some() && filter.kinds.is_empty() {
+            filter.kinds = kinds_in_ledger(connection).await?;
+        }
+        Ok(filter)
+    }
+
+    /// The states asked for; all when none is named.
+    fn states(&self) -> Vec<JobState> {
+        if self.states.is_empty() { JobState::ALL.to_vec() } else { self.states.clone() }
+    }
+
+    /// Begins a statement with the filter's parameters.
+    pub(super) fn bind<'f>(&self, statement: String) -> Filtered<'f> {
+        let states = self.states();
+        let only_dead = states.iter().all(|state| *state == JobState::Dead);
+        let only_open = states.iter().all(|state| matches!(state, JobState::Ready | JobState::Running));
+        let texts = |texts: &[String]| (!texts.is_empty()).then(|| texts.to_vec());
+        diesel::sql_query(statement)
+            .into_boxed::<Pg>()
+            .bind::<sql_types::Nullable<sql_types::Array<sql_types::Text>>, _>(texts(&self.kinds))
+            .bind::<sql_types::Array<sql_types::Text>, _>(states.iter().map(|state| state.as_str()).collect::<Vec<_>>())
+            .bind::<sql_types::Bool, _>(!only_dead)
+            .bind::<sql_types::Bool, _>(!only_open)
+            .bind::<sql_types::Nullable<sql_types::Array<sql_types::Text>>, _>(texts(&self.reasons))
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(self.source.map(SourceName::as_str))
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(self.session.as_ref().map(|session| session.as_str().to_owned()))
+            .bind::<sql_types::Nullable<sql_types::Timestamptz>, _>(self.since)
+            .bind::<sql_types::Nullable<sql_types::Timestamptz>, _>(self.until)
+            .bind::<sql_types::Nullable<sql_types::Array<sql_types::BigInt>>, _>(
+                (!self.ids.is_empty()).then(|| self.ids.iter().map(|id| id.0).collect::<Vec<_>>()),
+            )
+    }
+}
