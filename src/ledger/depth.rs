@@ -1,7 +1,7 @@
 //! How much work there is and who does it: answered in milliseconds, whatever the size of the ledger.
 //!
-//! Counts walk the partial indexes of open and dead jobs and stop at a bound; beyond it PostgreSQL's statistics answer, and the figure
-//! says so. Done jobs are never counted: nobody waits for them.
+//! Counts walk the partial indexes of open and dead jobs and stop at a bound, beyond which "so many or more" is all that is said.
+//! Done jobs are never counted: nobody waits for them.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,32 +12,38 @@ use serde::Serialize;
 
 use super::filter::kinds_in_ledger;
 use crate::{
-    domain::{JobKind, LeaseId},
+    domain::JobKind,
     store::{Connection, StoreError},
 };
 
-/// Rows counted one by one; more are estimated. Twenty thousand index entries take a few milliseconds.
-const COUNTED: i64 = 20_000;
+/// Jobs of one kind and state counted at most, unless asked for all: fifty thousand index entries take some ten milliseconds.
+pub const COUNTED: i64 = 50_000;
+/// Jobs of a lane looked at one by one for those running: they are taken in the order of the index, so they are among its first.
+const LOOKED_AT: i64 = 10_000;
 
 /// A number of jobs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
     /// How many.
     pub jobs: i64,
-    /// Counted up to a bound and estimated beyond it.
-    pub estimated: bool,
+    /// Counting stopped here: so many or more.
+    pub or_more: bool,
 }
 
 impl std::fmt::Display for Count {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(&format!("{}{}", if self.estimated { "~" } else { "" }, self.jobs))
+        f.pad(&format!("{}{}", self.jobs, if self.or_more { "+" } else { "" }))
     }
 }
 
 impl Count {
-    fn add(&mut self, other: Self) {
+    const fn up_to(most: i64, jobs: i64) -> Self {
+        Self { jobs, or_more: jobs >= most }
+    }
+
+    const fn add(&mut self, other: Self) {
         self.jobs += other.jobs;
-        self.estimated |= other.estimated;
+        self.or_more |= other.or_more;
     }
 }
 
@@ -72,8 +78,6 @@ impl Depth {
 struct LaneRow {
     #[diesel(sql_type = sql_types::Text)]
     kind: String,
-    #[diesel(sql_type = sql_types::SmallInt)]
-    priority: i16,
     #[diesel(sql_type = sql_types::BigInt)]
     come: i64,
     #[diesel(sql_type = sql_types::BigInt)]
@@ -84,7 +88,7 @@ struct LaneRow {
     later: i64,
 }
 
-/// Open jobs by kind and priority. Jobs run in the order of the index, so those running are among the first of it.
+/// Open jobs by kind and priority.
 const OPEN: &str = "
     WITH RECURSIVE lane AS (
         (SELECT kind, priority FROM jobs WHERE open ORDER BY kind, priority LIMIT 1)
@@ -92,31 +96,34 @@ const OPEN: &str = "
         SELECT next.kind, next.priority FROM lane, LATERAL (
             SELECT kind, priority FROM jobs WHERE open AND (kind, priority) > (lane.kind, lane.priority)
             ORDER BY kind, priority LIMIT 1) AS next)
-    SELECT lane.kind, lane.priority, come.jobs AS come, come.running, come.oldest_ms, later.jobs AS later
+    SELECT lane.kind, come.jobs AS come, front.running, front.oldest_ms, later.jobs AS later
     FROM lane,
     LATERAL (
-        SELECT count(*) AS jobs, count(*) FILTER (WHERE state = 'running') AS running,
+        SELECT count(*) AS jobs
+        FROM (SELECT FROM jobs WHERE open AND kind = lane.kind AND priority = lane.priority AND run_at <= now() LIMIT $1) AS first) AS come,
+    LATERAL (
+        SELECT count(*) FILTER (WHERE state = 'running') AS running,
                (extract(epoch FROM now() - min(run_at) FILTER (WHERE state = 'ready')) * 1000)::bigint AS oldest_ms
         FROM (SELECT state, run_at FROM jobs
-              WHERE open AND kind = lane.kind AND priority = lane.priority AND run_at <= now() ORDER BY run_at LIMIT $1) AS first) AS come,
+              WHERE open AND kind = lane.kind AND priority = lane.priority AND run_at <= now() ORDER BY run_at LIMIT $2) AS first) AS front,
     LATERAL (
         SELECT count(*) AS jobs
         FROM (SELECT FROM jobs WHERE open AND kind = lane.kind AND priority = lane.priority AND run_at > now() LIMIT $1) AS first) AS later";
 
-/// The work of every kind that has open or dead jobs, by name.
-pub async fn depths(connection: &mut Connection) -> Result<Vec<Depth>, StoreError> {
-    let lanes: Vec<LaneRow> = diesel::sql_query(OPEN).bind::<sql_types::BigInt, _>(COUNTED).load(connection).await?;
+/// The work of every kind that has open or dead jobs, by name. Counts stop at `most`.
+pub async fn depths(connection: &mut Connection, most: i64) -> Result<Vec<Depth>, StoreError> {
+    let lanes: Vec<LaneRow> =
+        diesel::sql_query(OPEN).bind::<sql_types::BigInt, _>(most).bind::<sql_types::BigInt, _>(LOOKED_AT).load(connection).await?;
     let mut kinds: BTreeMap<String, Depth> = BTreeMap::new();
     for lane in lanes {
-        let come = count_or_estimate(connection, lane.come, &lane.kind, lane.priority, "<=").await?;
-        let later = count_or_estimate(connection, lane.later, &lane.kind, lane.priority, ">").await?;
+        let come = Count::up_to(most, lane.come);
         let depth = entry(&mut kinds, &lane.kind);
         depth.due.add(Count { jobs: (come.jobs - lane.running).max(0), ..come });
-        depth.running.add(Count { jobs: lane.running, estimated: false });
-        depth.later.add(later);
+        depth.running.add(Count { jobs: lane.running, or_more: false });
+        depth.later.add(Count::up_to(most, lane.later));
         depth.oldest_due_ms = depth.oldest_due_ms.max(lane.oldest_ms);
     }
-    for (kind, dead) in dead_by_kind(connection).await? {
+    for (kind, dead) in dead_by_kind(connection, most).await? {
         entry(&mut kinds, &kind).dead = dead;
     }
     Ok(kinds.into_values().collect())
@@ -128,41 +135,6 @@ fn entry<'k>(kinds: &'k mut BTreeMap<String, Depth>, kind: &str) -> &'k mut Dept
 }
 
 #[derive(QueryableByName)]
-struct Plan {
-    #[diesel(sql_type = sql_types::Json, column_name = "QUERY PLAN")]
-    plan: serde_json::Value,
-}
-
-fn planned_rows(plan: &Plan) -> i64 {
-    plan.plan.pointer("/0/Plan/Plan Rows").and_then(serde_json::Value::as_f64).map_or(0, whole)
-}
-
-#[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a float to integer conversion saturates")]
-fn whole(rows: f64) -> i64 {
-    rows as i64
-}
-
-async fn count_or_estimate(
-    connection: &mut Connection,
-    counted: i64,
-    kind: &str,
-    priority: i16,
-    comparison: &str,
-) -> Result<Count, StoreError> {
-    if counted < COUNTED {
-        return Ok(Count { jobs: counted, estimated: false });
-    }
-    let statement =
-        format!("EXPLAIN (FORMAT JSON) SELECT FROM jobs WHERE open AND kind = $1 AND priority = $2 AND run_at {comparison} now()");
-    let plan: Plan = diesel::sql_query(statement)
-        .bind::<sql_types::Text, _>(kind)
-        .bind::<sql_types::SmallInt, _>(priority)
-        .get_result(connection)
-        .await?;
-    Ok(Count { jobs: planned_rows(&plan).max(counted), estimated: true })
-}
-
-#[derive(QueryableByName)]
 struct DeadRow {
     #[diesel(sql_type = sql_types::Text)]
     kind: String,
@@ -170,7 +142,7 @@ struct DeadRow {
     jobs: i64,
 }
 
-async fn dead_by_kind(connection: &mut Connection) -> Result<Vec<(String, Count)>, StoreError> {
+async fn dead_by_kind(connection: &mut Connection, most: i64) -> Result<Vec<(String, Count)>, StoreError> {
     let kinds = kinds_in_ledger(connection).await?;
     let rows: Vec<DeadRow> = diesel::sql_query(
         "SELECT of.kind, dead.jobs FROM unnest($1::text[]) AS of (kind),
@@ -178,22 +150,10 @@ async fn dead_by_kind(connection: &mut Connection) -> Result<Vec<(String, Count)
          WHERE dead.jobs > 0",
     )
     .bind::<sql_types::Array<sql_types::Text>, _>(kinds)
-    .bind::<sql_types::BigInt, _>(COUNTED)
+    .bind::<sql_types::BigInt, _>(most)
     .load(connection)
     .await?;
-    let mut counts = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut dead = Count { jobs: row.jobs, estimated: false };
-        if row.jobs >= COUNTED {
-            let plan: Plan = diesel::sql_query("EXPLAIN (FORMAT JSON) SELECT FROM jobs WHERE dead AND kind = $1")
-                .bind::<sql_types::Text, _>(&row.kind)
-                .get_result(connection)
-                .await?;
-            dead = Count { jobs: planned_rows(&plan).max(row.jobs), estimated: true };
-        }
-        counts.push((row.kind, dead));
-    }
-    Ok(counts)
+    Ok(rows.into_iter().map(|row| (row.kind, Count::up_to(most, row.jobs))).collect())
 }
 
 /// Dead jobs of one kind and reason.
@@ -205,7 +165,7 @@ pub struct DeadReason {
     /// The reason code.
     #[diesel(sql_type = sql_types::Text)]
     pub reason: String,
-    /// How many, among the last twenty thousand of the kind that died.
+    /// How many, among the last fifty thousand of the kind that died.
     #[diesel(sql_type = sql_types::BigInt)]
     pub jobs: i64,
     /// When the last of them died.
@@ -240,7 +200,7 @@ pub struct Setbacks {
     /// The reason code.
     #[diesel(sql_type = sql_types::Text)]
     pub reason: String,
-    /// How many runs, at most twenty thousand in all.
+    /// How many runs, at most fifty thousand in all.
     #[diesel(sql_type = sql_types::BigInt)]
     pub runs: i64,
 }
@@ -258,66 +218,4 @@ pub async fn recent_setbacks(connection: &mut Connection, span: Duration) -> Res
     .bind::<sql_types::BigInt, _>(COUNTED)
     .load(connection)
     .await?)
-}
-
-/// A worker process whose lease is current, or was until a moment ago.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct WorkerSeen {
-    /// Its lease.
-    pub lease: LeaseId,
-    /// `host-pid`.
-    pub name: String,
-    /// Kinds it works on.
-    pub kinds: Vec<String>,
-    /// The version it runs.
-    pub version: String,
-    /// When it started.
-    pub started_at: DateTime<Utc>,
-    /// When its lease runs out unless renewed.
-    pub expires_at: DateTime<Utc>,
-    /// Whether the lease is current; if not, its jobs are about to be given to others.
-    pub alive: bool,
-}
-
-#[derive(QueryableByName)]
-struct WorkerRow {
-    #[diesel(sql_type = sql_types::BigInt)]
-    id: i64,
-    #[diesel(sql_type = sql_types::Text)]
-    name: String,
-    #[diesel(sql_type = sql_types::Array<sql_types::Text>)]
-    kinds: Vec<String>,
-    #[diesel(sql_type = sql_types::Text)]
-    version: String,
-    #[diesel(sql_type = sql_types::Timestamptz)]
-    started_at: DateTime<Utc>,
-    #[diesel(sql_type = sql_types::Timestamptz)]
-    expires_at: DateTime<Utc>,
-    #[diesel(sql_type = sql_types::Bool)]
-    alive: bool,
-}
-
-/// Workers that have not ended, longest running first.
-pub async fn workers_seen(connection: &mut Connection) -> Result<Vec<WorkerSeen>, StoreError> {
-    /// More processes than this are not listed one by one.
-    const MOST_WORKERS: i64 = 1_000;
-    let rows: Vec<WorkerRow> = diesel::sql_query(
-        "SELECT id, name, kinds, version, started_at, expires_at, expires_at > now() AS alive
-         FROM workers WHERE ended_at IS NULL ORDER BY id LIMIT $1",
-    )
-    .bind::<sql_types::BigInt, _>(MOST_WORKERS)
-    .load(connection)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| WorkerSeen {
-            lease: LeaseId(row.id),
-            name: row.name,
-            kinds: row.kinds,
-            version: row.version,
-            started_at: row.started_at,
-            expires_at: row.expires_at,
-            alive: row.alive,
-        })
-        .collect())
 }

@@ -3,12 +3,14 @@
 //! None of it takes input: every round looks at the ledger and puts right what it finds, so the way after a crash is the way
 //! of every day.
 
+mod backfill;
 mod dispatch;
 mod leader;
 mod payload;
 mod scheduler;
 mod sync;
 
+pub use backfill::{Backfill, BackfillError, enqueue_backfill};
 pub use dispatch::{Dispatched, dispatch};
 pub use payload::SyncPayload;
 pub use scheduler::{SchedulerOptions, run_scheduler};

@@ -10,7 +10,7 @@ pub(crate) mod schema;
 pub mod settings;
 pub mod transcripts;
 
-pub use pool::{Pool, PooledConnection, Store, StoreError, migrate};
+pub use pool::{Pool, PooledConnection, Store, StoreError, migrate, missing_migrations};
 pub use prepared::Prepared;
 
 /// A connection to PostgreSQL, inside or outside a transaction.

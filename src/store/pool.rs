@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use diesel::{ConnectionError, ConnectionResult, result::DatabaseErrorKind};
+use diesel::{ConnectionError, ConnectionResult, migration::MigrationSource, pg::Pg, result::DatabaseErrorKind};
 use diesel_async::{
-    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     pooled_connection::{
         AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
         deadpool::{BuildError, Object, PoolError},
@@ -158,4 +158,26 @@ pub async fn migrate(store: &Store) -> Result<Vec<String>, StoreError> {
     .map_err(|error| StoreError::Migration(error.to_string()))?;
     guard.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})")).await?;
     applied
+}
+
+#[derive(diesel::QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+/// Versions of the migrations that this program knows and the database lacks; empty when the schema is current or newer.
+pub async fn missing_migrations(connection: &mut AsyncPgConnection) -> Result<Vec<String>, StoreError> {
+    let known: Vec<String> = MigrationSource::<Pg>::migrations(&MIGRATIONS)
+        .map_err(|error| StoreError::Migration(error.to_string()))?
+        .iter()
+        .map(|migration| migration.name().version().to_string())
+        .collect();
+    let there: Vec<Applied> =
+        diesel::sql_query("SELECT 'yes' AS version WHERE to_regclass('__diesel_schema_migrations') IS NOT NULL").load(connection).await?;
+    if there.is_empty() {
+        return Ok(known);
+    }
+    let applied: Vec<Applied> = diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(connection).await?;
+    Ok(known.into_iter().filter(|version| !applied.iter().any(|row| row.version == *version)).collect())
 }

@@ -49,7 +49,7 @@ impl Metric {
 const JOBS: Metric = Metric::gauge(
     "callscribe_jobs",
     &["kind", "state"],
-    "Jobs by state: due (ready and its time has come), later (ready, waits for its time), running, dead; from the ledger at scrape",
+    "Jobs by state: due (ready and its time has come), later (ready, waits for its time), running, dead; from the ledger at scrape, counted up to 50000 per kind and state",
 );
 const OLDEST_DUE: Metric = Metric::gauge(
     "callscribe_jobs_oldest_due_age_seconds",
@@ -60,6 +60,8 @@ const WORKERS: Metric = Metric::gauge("callscribe_workers_alive", &[], "Worker p
 const LANE_DEPTH: Metric = Metric::gauge("callscribe_lane_depth", &["kind"], "Hints waiting in Redis; may be above or below the jobs due");
 const REDIS_UP: Metric =
     Metric::gauge("callscribe_redis_up", &[], "1 while Redis answers, 0 while work goes on at the pace of a slow poll");
+const POSTGRES_UP: Metric =
+    Metric::gauge("callscribe_postgres_up", &[], "1 while PostgreSQL answers; at 0 the figures from the ledger are as they last were");
 const BUDGET: Metric =
     Metric::gauge("callscribe_vendor_budget_remaining", &["budget"], "Requests left in the budget that all machines share");
 const STARTED: Metric = Metric::gauge("callscribe_process_start_time_seconds", &[], "When the process started, in seconds since 1970");
@@ -91,6 +93,7 @@ pub const CATALOGUE: &[Metric] = &[
     WORKERS,
     LANE_DEPTH,
     REDIS_UP,
+    POSTGRES_UP,
     BUDGET,
     LEADER,
     STARTED,
@@ -229,6 +232,11 @@ pub fn leading(leads: bool) {
 /// Whether Redis answers.
 pub fn redis_up(up: bool) {
     ::metrics::gauge!(REDIS_UP.name).set(f64::from(u8::from(up)));
+}
+
+/// Whether PostgreSQL answers.
+pub fn postgres_up(up: bool) {
+    ::metrics::gauge!(POSTGRES_UP.name).set(f64::from(u8::from(up)));
 }
 
 /// How many jobs are in a state, counted in the ledger.

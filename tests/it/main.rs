@@ -6,3 +6,6 @@
 mod embedded;
 mod harness;
 mod house;
+mod inspect;
+mod ledger_rows;
+mod requeue;

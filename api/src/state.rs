@@ -1,0 +1,41 @@
+//! What handlers share.
+
+use std::sync::Arc;
+
+use callscribe::{domain::SourceName, hints::Hints, store::Store, telemetry::metrics::Registry};
+use secrecy::SecretString;
+
+use crate::gauges::Gauges;
+
+/// What handlers share. Cloning it clones handles.
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    pub(crate) store: Store,
+    pub(crate) hints: Option<Hints>,
+    pub(crate) gauges: Arc<Gauges>,
+    pub(crate) cron_secret: Option<SecretString>,
+    pub(crate) sources: Arc<[SourceName]>,
+}
+
+impl ApiState {
+    /// The state of a process that works with `store` and tells what `registry` holds.
+    #[must_use]
+    pub fn new(store: Store, registry: Registry) -> Self {
+        Self { store, hints: None, gauges: Arc::new(Gauges::new(registry)), cron_secret: None, sources: Arc::new([]) }
+    }
+
+    /// With Redis, so that work asked for starts at once and lanes are measured.
+    #[must_use]
+    pub fn with_hints(mut self, hints: Hints) -> Self {
+        self.hints = Some(hints);
+        self
+    }
+
+    /// With the secret of the cron endpoints and the sources they may ask for.
+    #[must_use]
+    pub fn with_cron(mut self, secret: Option<SecretString>, sources: &[SourceName]) -> Self {
+        self.cron_secret = secret;
+        self.sources = sources.into();
+        self
+    }
+}

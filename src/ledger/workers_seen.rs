@@ -1,0 +1,73 @@
+//! Who works, for people.
+
+use chrono::{DateTime, Utc};
+use diesel::{QueryableByName, sql_types};
+use diesel_async::RunQueryDsl;
+use serde::Serialize;
+
+use crate::{
+    domain::LeaseId,
+    store::{Connection, StoreError},
+};
+
+/// A worker process whose lease is current, or was until a moment ago.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkerSeen {
+    /// Its lease.
+    pub lease: LeaseId,
+    /// `host-pid`.
+    pub name: String,
+    /// Kinds it works on.
+    pub kinds: Vec<String>,
+    /// The version it runs.
+    pub version: String,
+    /// When it started.
+    pub started_at: DateTime<Utc>,
+    /// When its lease runs out unless renewed.
+    pub expires_at: DateTime<Utc>,
+    /// Whether the lease is current; if not, its jobs are about to be given to others.
+    pub alive: bool,
+}
+
+#[derive(QueryableByName)]
+struct WorkerRow {
+    #[diesel(sql_type = sql_types::BigInt)]
+    id: i64,
+    #[diesel(sql_type = sql_types::Text)]
+    name: String,
+    #[diesel(sql_type = sql_types::Array<sql_types::Text>)]
+    kinds: Vec<String>,
+    #[diesel(sql_type = sql_types::Text)]
+    version: String,
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    started_at: DateTime<Utc>,
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    expires_at: DateTime<Utc>,
+    #[diesel(sql_type = sql_types::Bool)]
+    alive: bool,
+}
+
+/// Workers that have not ended, longest running first.
+pub async fn workers_seen(connection: &mut Connection) -> Result<Vec<WorkerSeen>, StoreError> {
+    /// More processes than this are not listed one by one.
+    const MOST_WORKERS: i64 = 1_000;
+    let rows: Vec<WorkerRow> = diesel::sql_query(
+        "SELECT id, name, kinds, version, started_at, expires_at, expires_at > now() AS alive
+         FROM workers WHERE ended_at IS NULL ORDER BY id LIMIT $1",
+    )
+    .bind::<sql_types::BigInt, _>(MOST_WORKERS)
+    .load(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| WorkerSeen {
+            lease: LeaseId(row.id),
+            name: row.name,
+            kinds: row.kinds,
+            version: row.version,
+            started_at: row.started_at,
+            expires_at: row.expires_at,
+            alive: row.alive,
+        })
+        .collect())
+}
