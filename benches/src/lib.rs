@@ -1,1 +1,1 @@
-//! Placeholder.
+//! What the benchmarks share.
