@@ -79,7 +79,8 @@ async fn main() -> Result<()> {
 
     let enqueued = enqueue(&store, &hints, "drain", JOBS).await?;
     println!("bulk enqueue           {enqueued:>8.0} jobs/s   {:.2} of the baseline", enqueued / bare.0);
-    let handler = Arc::new(NoOp { ran: AtomicU64::new(0), ended: Notify::new(), target: AtomicU64::new(0), last_start: std::sync::Mutex::default() });
+    let handler =
+        Arc::new(NoOp { ran: AtomicU64::new(0), ended: Notify::new(), target: AtomicU64::new(0), last_start: std::sync::Mutex::default() });
     let drained = drain(&store, &hints, &handler, JOBS).await?;
     println!("drain of {JOBS}        {drained:>8.0} jobs/s   {:.2} of the baseline", drained / bare.1);
 
@@ -178,7 +179,8 @@ struct Count {
 }
 
 async fn done(store: &Store) -> Result<i64> {
-    let row: Count = diesel::sql_query("SELECT count(*) AS count FROM jobs WHERE state = 'done'").get_result(&mut store.connection().await?).await?;
+    let row: Count =
+        diesel::sql_query("SELECT count(*) AS count FROM jobs WHERE state = 'done'").get_result(&mut store.connection().await?).await?;
     Ok(row.count)
 }
 

@@ -54,7 +54,7 @@ CREATE TABLE jobs (
     CONSTRAINT running_job_has_a_lease CHECK (state <> 'running' OR (lease_id IS NOT NULL AND started_at IS NOT NULL)),
     CONSTRAINT ended_job_says_when CHECK ((state IN ('done', 'dead', 'cancelled')) = (finished_at IS NOT NULL)),
     CONSTRAINT dead_job_says_why CHECK (state <> 'dead' OR reason IS NOT NULL)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE jobs IS 'Every piece of work, once; the truth that Redis only hints at';
 COMMENT ON COLUMN jobs.id IS 'Job id; what a hint in Redis carries';
 COMMENT ON COLUMN jobs.kind IS 'sync, recording, transcription, or a kind that only a newer version knows: such rows wait untouched';

@@ -62,7 +62,8 @@ async fn lead_for_ever(options: &SchedulerOptions) {
             Ok(None) => tracing::debug!("another scheduler leads"),
             Err(error) => tracing::warn!(error = %chain(&error), "cannot ask for leadership"),
         }
-        tokio::time::sleep(SEEK_EVERY.mul_f64(process_rng().random_range(0.5..1.5))).await;
+        let pause = SEEK_EVERY.mul_f64(process_rng().random_range(0.5..1.5));
+        tokio::time::sleep(pause).await;
     }
 }
 

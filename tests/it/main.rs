@@ -9,3 +9,5 @@ mod house;
 mod inspect;
 mod ledger_rows;
 mod requeue;
+mod ledger;
+mod queue;
