@@ -27,6 +27,16 @@ pub(crate) struct CommandLine {
 pub(crate) enum Command {
     /// Bring the database up to this version's schema
     Migrate(commands::migrate::Arguments),
+    /// Show how much there is to do, who does it, and what needs a person
+    Status(commands::status::Arguments),
+    /// Ask for calls now, or for calls of the past
+    Sync(commands::sync::Arguments),
+    /// List, show and cancel jobs
+    Jobs(commands::jobs::Arguments),
+    /// Make dead jobs due again
+    Requeue(commands::requeue::Arguments),
+    /// List calls, and show everything that ever happened to one
+    Calls(commands::calls::Arguments),
     /// Print the documents that are generated from the code
     #[command(hide = true)]
     Config(commands::config::Arguments),

@@ -5,8 +5,11 @@
 mod command_line;
 mod commands;
 mod failure;
+mod filter_arguments;
 mod output;
 mod setup;
+mod table;
+mod times;
 
 use std::process::ExitCode;
 

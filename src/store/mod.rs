@@ -1,6 +1,7 @@
 //! PostgreSQL: the pool, the migrations, and one file per table. The SQL of calls, recordings, transcripts, settings
 //! and tokens lives here, one function per question; the SQL of jobs lives in `ledger`.
 
+pub mod call_story;
 pub mod calls;
 mod clean;
 pub mod pool;
@@ -8,6 +9,7 @@ mod prepared;
 pub mod quarantine;
 pub(crate) mod schema;
 pub mod settings;
+pub mod sync_state;
 pub mod transcripts;
 
 pub use pool::{Pool, PooledConnection, Store, StoreError, migrate, missing_migrations};

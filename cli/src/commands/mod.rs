@@ -1,7 +1,12 @@
 //! One file per command.
 
+pub(crate) mod calls;
 pub(crate) mod config;
+pub(crate) mod jobs;
 pub(crate) mod migrate;
+pub(crate) mod requeue;
+pub(crate) mod status;
+pub(crate) mod sync;
 
 use std::process::ExitCode;
 
@@ -14,6 +19,11 @@ pub(crate) type Ended = Result<ExitCode, Failure>;
 pub(crate) async fn run(command: Command, output: &mut Output) -> Ended {
     match command {
         Command::Migrate(arguments) => migrate::run(&arguments, output).await,
+        Command::Status(arguments) => status::run(&arguments, output).await,
+        Command::Sync(arguments) => sync::run(&arguments, output).await,
+        Command::Jobs(arguments) => jobs::run(&arguments, output).await,
+        Command::Requeue(arguments) => requeue::run(&arguments, output).await,
+        Command::Calls(arguments) => calls::run(&arguments, output).await,
         Command::Config(arguments) => config::run(&arguments, output),
     }
 }

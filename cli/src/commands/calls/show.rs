@@ -1,0 +1,165 @@
+//! `callscribe calls show`: the vendor's record, recordings, transcripts, and everything that ever happened, in order of time.
+
+use std::{io, process::ExitCode};
+
+use callscribe::{
+    domain::{JobId, SessionId},
+    ledger::{AttemptSeen, JobFilter, JobSeen, attempts, list_jobs},
+    store::{
+        Connection,
+        call_story::{CallStory, TranscriptSeen, call_story, sessions_like},
+    },
+};
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    list::{length, transcript},
+    timeline::{Event, timeline},
+};
+use crate::{
+    commands::{Ended, jobs::advice},
+    failure::Failure,
+    output::Output,
+    setup,
+    table::Table,
+    times::{span, stamp},
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  callscribe calls show 6a1f0f1e\n  callscribe calls show 6a1f0f1e --text\n  \
+                        callscribe calls show 6a1f0f1e --json | jq .vendor_record")]
+pub(crate) struct Arguments {
+    /// Session id of the call, or its beginning
+    session: String,
+    /// Print the transcript's text, all of it, and nothing else
+    #[arg(long, conflicts_with = "json")]
+    text: bool,
+    /// Print as JSON, the vendor's record included
+    #[arg(long)]
+    json: bool,
+}
+
+/// Jobs of one call: one per kind, and later versions' kinds.
+const MOST_JOBS: i64 = 100;
+/// Characters of the transcript shown beside the rest.
+const EXCERPT: usize = 600;
+
+#[derive(Serialize)]
+struct Shown<'s> {
+    #[serde(flatten)]
+    story: &'s CallStory,
+    jobs: &'s [JobSeen],
+    attempts: &'s [AttemptSeen],
+    timeline: &'s [Event],
+}
+
+pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
+    let store = setup::store()?;
+    let connection = &mut *store.connection().await?;
+    let session = find(connection, &arguments.session).await?;
+    let Some(story) = call_story(connection, &session).await? else {
+        return Err(Failure::with_hint(format_args!("call `{session}` has just been removed"), "`callscribe calls list` shows the others"));
+    };
+    if arguments.text {
+        return text(&story, output);
+    }
+    let jobs = list_jobs(connection, &JobFilter::of_session(session), MOST_JOBS).await?;
+    let attempts = attempts(connection, &jobs.iter().map(|job| JobId(job.id)).collect::<Vec<_>>()).await?;
+    let events = timeline(&story, &jobs, &attempts);
+    if arguments.json {
+        output.json(&Shown { story: &story, jobs: &jobs, attempts: &attempts, timeline: &events })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    head(&story, output)?;
+    recordings(&story, output)?;
+    output.line("\nwhat happened (UTC)")?;
+    for event in &events {
+        output.line(format_args!("  {}  {:<13}  {}", stamp(event.at), event.subject, event.what))?;
+        for line in &event.more {
+            output.line(format_args!("      {line}"))?;
+        }
+    }
+    excerpt(&story, output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn find(connection: &mut Connection, text: &str) -> Result<SessionId, Failure> {
+    /// Enough to show that the beginning given is that of several.
+    const NEAR: i64 = 3;
+    let found = sessions_like(connection, text, NEAR).await?;
+    match found.as_slice() {
+        [one] => Ok(SessionId::parse(one.as_str())?),
+        [] => Err(Failure::with_hint(format_args!("there is no call `{text}`"), "`callscribe calls list` shows session ids")),
+        several => Err(Failure::with_hint(format_args!("several calls begin with `{text}`: {}, …", several.join(", ")), "give more of it")),
+    }
+}
+
+fn head(story: &CallStory, output: &mut Output) -> io::Result<()> {
+    let call = &story.call;
+    let way = call.direction.as_deref().unwrap_or(&call.channel);
+    output.line(format_args!("call {}", call.session_id))?;
+    let mut field = |name: &str, value: Option<String>| match value {
+        Some(value) => output.line(format_args!("  {name:<11} {value}")),
+        None => Ok(()),
+    };
+    field("source", Some(format!("{}, {way}, {}", call.source, length(call))))?;
+    field("from", call.ani.clone())?;
+    field("to", call.dnis.clone())?;
+    field("agent", call.agent_name.clone())?;
+    field("queue", call.queue_name.clone())?;
+    field("case", call.case_number.clone())?;
+    field("began", Some(stamp(call.start_time)))?;
+    field("ended", call.end_time.map(stamp))?;
+    field("transcript", Some(transcript(call)))?;
+    let failed = story.transcripts.last().filter(|transcript| transcript.status == "error");
+    field("why", failed.and_then(|transcript| transcript.error_message.clone()))?;
+    field("what to do", failed.and_then(|transcript| advice(transcript.error_code.as_deref()?)).map(str::to_owned))
+}
+
+fn recordings(story: &CallStory, output: &mut Output) -> io::Result<()> {
+    let mut table = Table::new(output, &["recording", "leg", "state", "bytes", "plays", "audio"]).numbers(&[3]);
+    for recording in &story.recordings {
+        let plays = recording.duration_ms.and_then(|ms| u64::try_from(ms).ok()).map(|ms| span(std::time::Duration::from_millis(ms)));
+        let audio = match (&recording.codec, recording.sample_rate_hz, recording.channels) {
+            (Some(codec), Some(rate), Some(channels)) => format!("{codec} {rate} Hz, {channels} ch"),
+            _ => "-".to_owned(),
+        };
+        let bytes = recording.size_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
+        table.row([&recording.recording_id, &recording.leg, &recording.status, &bytes, plays.as_deref().unwrap_or("-"), &audio]);
+    }
+    if table.is_empty() {
+        return Ok(());
+    }
+    output.line(format_args!("\n{table}"))?;
+    for key in story.recordings.iter().filter_map(|recording| recording.object_key.as_ref()) {
+        output.line(format_args!("  stored as {key}"))?;
+    }
+    Ok(())
+}
+
+/// The latest complete version of the main leg.
+fn complete(story: &CallStory) -> Option<(&TranscriptSeen, &str)> {
+    let complete = |transcript: &&TranscriptSeen| transcript.status == "complete" && transcript.leg == "main";
+    let transcript = story.transcripts.iter().rfind(complete)?;
+    Some((transcript, transcript.transcript_text.as_deref().unwrap_or_default()))
+}
+
+fn excerpt(story: &CallStory, output: &mut Output) -> io::Result<()> {
+    let Some((transcript, text)) = complete(story) else { return Ok(()) };
+    let language = transcript.language.as_deref().unwrap_or("language unknown");
+    let flags = if transcript.flags.is_empty() { String::new() } else { format!(", {}", transcript.flags.join(", ")) };
+    output.line(format_args!("\ntranscript ({}, {language}{flags})", transcript.provider))?;
+    let shown: String = text.chars().take(EXCERPT).collect();
+    let rest = if shown.len() < text.len() { " … (`--text` prints it all)" } else { "" };
+    output.line(format_args!("  {}{rest}", if shown.is_empty() { "[nobody spoke]" } else { &shown }))
+}
+
+fn text(story: &CallStory, output: &mut Output) -> Ended {
+    let Some((_, text)) = complete(story) else {
+        let hint = "`callscribe calls show` without `--text` tells why";
+        return Err(Failure::with_hint(format_args!("call `{}` has no complete transcript", story.call.session_id), hint));
+    };
+    output.line(text)?;
+    Ok(ExitCode::SUCCESS)
+}

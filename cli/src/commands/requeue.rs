@@ -1,0 +1,132 @@
+//! `callscribe requeue`: ended jobs made due again.
+
+use std::{process::ExitCode, time::Duration};
+
+use callscribe::{
+    config::RedisSettings,
+    domain::JobState,
+    hints::Hints,
+    ledger::{ByHand, ByHandError, JobFilter, count_jobs, requeue, would_requeue},
+    queue::HintPusher,
+    store::Store,
+};
+use clap::Args;
+
+use super::Ended;
+use crate::{failure::Failure, filter_arguments::FilterArguments, output::Output, setup};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Dead jobs get all their attempts back and keep their history; their transcripts become `pending`.\n\
+                        Cancelled jobs are taken only with `--state cancelled`, done ones only with `--again`; a transcription done\n\
+                        again makes a new version of the transcript and keeps the old.\n\n\
+                        Examples:\n  callscribe requeue --kind transcription --reason provider_unavailable --dry-run\n  \
+                        callscribe requeue --kind transcription --limit 20            # try a few first\n  \
+                        callscribe requeue --kind transcription --over 2h --why \"provider is well\"\n  \
+                        callscribe requeue --session 6a1f0f1e-7c57-4a8b-9b7e-3f6d0a2c9e11 --again")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    filter: FilterArguments,
+    /// Requeue every dead job
+    #[arg(long)]
+    all: bool,
+    /// Also what is done, as if it had never been
+    #[arg(long)]
+    again: bool,
+    /// At most so many, those that ended first
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    limit: Option<i64>,
+    /// Spread them evenly over this span, such as `2h`, instead of making all due now
+    #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
+    over: Option<Duration>,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+    /// Only count: the very number that would be requeued
+    #[arg(long)]
+    dry_run: bool,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
+    if arguments.filter.is_everything() && !arguments.all {
+        return Err(Failure::wrong_use("no filter was given, and that would requeue every dead job", "name some, or say `--all`"));
+    }
+    setup::warn_of(&arguments.filter.doubts());
+    let order = ByHand {
+        limit: arguments.limit,
+        why: arguments.why.clone(),
+        again: arguments.again,
+        over: arguments.over.unwrap_or_default(),
+        ..ByHand::new(arguments.filter.filter()?, setup::actor())
+    };
+    let store = setup::store()?;
+    let (jobs, audit) = if arguments.dry_run {
+        (would_requeue(&mut *store.connection().await?, &order).await.map_err(refusal)?, None)
+    } else {
+        let changed = requeue_and_hint(&store, &order).await?;
+        (changed.jobs, changed.audit)
+    };
+    if arguments.json {
+        output.json(&serde_json::json!({ "jobs": jobs, "dry_run": arguments.dry_run, "audit_id": audit }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output.line(format_args!("{} {jobs} {}", if arguments.dry_run { "would requeue" } else { "requeued" }, plural(jobs)))?;
+    if jobs == 0 {
+        for line in what_else(&store, &order).await? {
+            output.line(line)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How long the command waits for Redis at the end; the dispatcher sends what was not pushed.
+const LAST_HINTS: Duration = Duration::from_secs(3);
+
+async fn requeue_and_hint(store: &Store, order: &ByHand) -> Result<callscribe::ledger::Changed, Failure> {
+    let Some(redis) = setup::optional_settings(RedisSettings::read) else {
+        let (sender, _) = tokio::sync::mpsc::unbounded_channel();
+        return requeue(store, order, &sender).await.map_err(refusal);
+    };
+    let pusher = HintPusher::start(Hints::new(&redis)?);
+    let changed = requeue(store, order, &pusher.sender()).await.map_err(refusal);
+    // an error only means that Redis is slow or away
+    let _ = tokio::time::timeout(LAST_HINTS, pusher.finish()).await;
+    changed
+}
+
+/// Says a refused state as wrong use, and everything else as it is.
+pub(crate) fn refusal(error: ByHandError) -> Failure {
+    match error {
+        ByHandError::Refused { state: JobState::Done, .. } => Failure::wrong_use(error, "add `--again` to do it a second time"),
+        ByHandError::Refused { state: JobState::Running, .. } => {
+            Failure::wrong_use(error, "it ends by itself; `callscribe jobs list` shows how")
+        }
+        ByHandError::Refused { state: JobState::Ready, .. } => Failure::wrong_use(error, "it is going to run anyway"),
+        other => Failure::from(other),
+    }
+}
+
+/// What the filter means in other states, for someone who wonders why nothing was requeued.
+async fn what_else(store: &Store, order: &ByHand) -> Result<Vec<String>, Failure> {
+    let connection = &mut *store.connection().await?;
+    let mut lines = Vec::new();
+    for (state, hint) in [
+        (JobState::Ready, "they are going to run anyway"),
+        (JobState::Running, "they end by themselves"),
+        (JobState::Cancelled, "add `--state cancelled` to bring them back"),
+        (JobState::Done, "add `--again` to do them a second time"),
+    ] {
+        let jobs = count_jobs(connection, &JobFilter { states: vec![state], ..order.filter.clone() }).await?;
+        let meant = order.filter.states.is_empty() && !(order.again && state == JobState::Done);
+        if jobs > 0 && meant {
+            lines.push(format!("  {jobs} {} like this `{state}`: {hint}", if jobs == 1 { "is" } else { "are" }));
+        }
+    }
+    Ok(lines)
+}
+
+fn plural(jobs: i64) -> &'static str {
+    if jobs == 1 { "job" } else { "jobs" }
+}

@@ -1,0 +1,83 @@
+//! The filters that `jobs`, `requeue` and `jobs cancel` share.
+
+use callscribe::{
+    clock::{Clock, SystemClock},
+    domain::{JobId, JobKind, JobState, Reason, SessionId, SourceName},
+    ledger::JobFilter,
+};
+use clap::Args;
+
+use crate::{failure::Failure, times::moment};
+
+/// Which jobs; several filters must all hold.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Filters")]
+pub(crate) struct FilterArguments {
+    /// Jobs by id
+    #[arg(value_name = "ID")]
+    ids: Vec<i64>,
+    /// Kind of job: `sync`, `recording`, `transcription`; may be repeated
+    #[arg(long, value_name = "KIND")]
+    kind: Vec<String>,
+    /// State: `ready`, `running`, `done`, `dead`, `cancelled`; may be repeated
+    #[arg(long, value_name = "STATE")]
+    state: Vec<JobState>,
+    /// Reason code, as `status` and docs/REASONS.md show it; may be repeated
+    #[arg(long, value_name = "REASON")]
+    reason: Vec<String>,
+    /// Vendor: `webex`
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<SourceName>,
+    /// Call, by its session id
+    #[arg(long, value_name = "SESSION")]
+    session: Option<String>,
+    /// Ended (if still open: created) at this time or later: a date, a time in UTC, or `2h` for two hours ago
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Ended (if still open: created) before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl FilterArguments {
+    /// The filter they make.
+    pub(crate) fn filter(&self) -> Result<JobFilter, Failure> {
+        let now = SystemClock.now();
+        let time = |text: &Option<String>| {
+            let wrong = |error| Failure::wrong_use(error, "times are UTC unless they name a zone");
+            text.as_ref().map(|text| moment(text, now).map_err(wrong)).transpose()
+        };
+        let session = self.session.as_ref().map(|text| SessionId::parse(text.as_str())).transpose();
+        Ok(JobFilter {
+            kinds: self.kind.clone(),
+            states: self.state.clone(),
+            reasons: self.reason.clone(),
+            source: self.source,
+            session: session.map_err(|error| Failure::wrong_use(error, "`callscribe calls list` shows session ids"))?,
+            since: time(&self.since)?,
+            until: time(&self.until)?,
+            ids: self.ids.iter().copied().map(JobId).collect(),
+        })
+    }
+
+    /// Whether nothing narrows the choice.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.ids.is_empty()
+            && self.kind.is_empty()
+            && self.reason.is_empty()
+            && self.source.is_none()
+            && self.session.is_none()
+            && self.since.is_none()
+            && self.until.is_none()
+    }
+
+    /// Words that this version does not know: a slip of the finger, or a newer version's.
+    pub(crate) fn doubts(&self) -> Vec<String> {
+        let kinds = self.kind.iter().filter_map(|word| word.parse::<JobKind>().err());
+        let reasons = self.reason.iter().filter_map(|word| word.parse::<Reason>().err());
+        kinds
+            .map(|error| error.to_string())
+            .chain(reasons.map(|error| format!("`{}` is not a reason of this version", error.word)))
+            .collect()
+    }
+}

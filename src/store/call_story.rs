@@ -1,0 +1,274 @@
+//! Calls for people: lists by filter, and all that is stored about one call.
+
+use chrono::{DateTime, Utc};
+use diesel::{QueryableByName, pg::Pg, sql_types};
+use diesel_async::RunQueryDsl;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    domain::{CallTranscriptStatus, SessionId, SourceName},
+    store::{Connection, StoreError},
+};
+
+/// Which calls. Nothing given means every call; several conditions must all hold.
+#[derive(Debug, Clone, Default)]
+pub struct CallFilter {
+    /// Of this vendor.
+    pub source: Option<SourceName>,
+    /// Whose transcript is in one of these states.
+    pub statuses: Vec<CallTranscriptStatus>,
+    /// Whose transcript failed for this reason.
+    pub reason: Option<String>,
+    /// Of this case.
+    pub case_number: Option<String>,
+    /// Began at this time or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Began before this time.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// A call in a list, words as they are written in its row.
+#[derive(Debug, Clone, PartialEq, Serialize, QueryableByName)]
+pub struct CallSeen {
+    /// The vendor's id of the call.
+    #[diesel(sql_type = sql_types::Text)]
+    pub session_id: String,
+    /// The vendor.
+    #[diesel(sql_type = sql_types::Text)]
+    pub source: String,
+    /// Its channel.
+    #[diesel(sql_type = sql_types::Text)]
+    pub channel: String,
+    /// Which way it went.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub direction: Option<String>,
+    /// Number the call came from.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub ani: Option<String>,
+    /// Number that was called.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub dnis: Option<String>,
+    /// Last agent.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub agent_name: Option<String>,
+    /// Last queue.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub queue_name: Option<String>,
+    /// Case it belongs to.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub case_number: Option<String>,
+    /// When it began.
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    pub start_time: DateTime<Utc>,
+    /// When it ended.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub end_time: Option<DateTime<Utc>>,
+    /// How long it took.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    pub duration_seconds: Option<i32>,
+    /// Whether it is over.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub closed: bool,
+    /// Vendor means to record it.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Bool>)]
+    pub capture_requested: Option<bool>,
+    /// `none`, `pending`, `processing`, `complete` or `error`.
+    #[diesel(sql_type = sql_types::Text)]
+    pub transcript_status: String,
+    /// Why its transcript failed.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub error_code: Option<String>,
+    /// When Callscribe first stored it.
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    pub first_seen_at: DateTime<Utc>,
+}
+
+const COLUMNS: &str =
+    "c.session_id, c.source, c.channel, c.direction, c.ani, c.dnis, c.agent_name, c.queue_name, c.case_number, c.start_time,
+    c.end_time, c.duration_seconds, c.closed, c.capture_requested, c.transcript_status, t.error_code, c.first_seen_at";
+const LATEST_TRANSCRIPT: &str = "LEFT JOIN LATERAL (
+    SELECT error_code FROM call_transcripts WHERE session_id = c.session_id AND leg = 'main' ORDER BY version DESC LIMIT 1) AS t ON true";
+
+/// The calls a filter means, latest first, up to `limit`.
+pub async fn list_calls(connection: &mut Connection, filter: &CallFilter, limit: i64) -> Result<Vec<CallSeen>, StoreError> {
+    let statement = format!(
+        "SELECT {COLUMNS} FROM call_interactions AS c {LATEST_TRANSCRIPT}
+         WHERE ($1::text IS NULL OR c.source = $1) AND ($2::text[] IS NULL OR c.transcript_status = ANY($2))
+           AND ($3::text IS NULL OR t.error_code = $3) AND ($4::text IS NULL OR c.case_number = $4)
+           AND ($5::timestamptz IS NULL OR c.start_time >= $5) AND ($6::timestamptz IS NULL OR c.start_time < $6)
+         ORDER BY c.start_time DESC, c.session_id LIMIT $7"
+    );
+    let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
+    Ok(diesel::sql_query(statement)
+        .into_boxed::<Pg>()
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(filter.source.map(SourceName::as_str))
+        .bind::<sql_types::Nullable<sql_types::Array<sql_types::Text>>, _>((!statuses.is_empty()).then_some(statuses))
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(filter.reason.clone())
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(filter.case_number.clone())
+        .bind::<sql_types::Nullable<sql_types::Timestamptz>, _>(filter.since)
+        .bind::<sql_types::Nullable<sql_types::Timestamptz>, _>(filter.until)
+        .bind::<sql_types::BigInt, _>(limit)
+        .load(connection)
+        .await?)
+}
+
+/// A recording as its row tells it.
+#[derive(Debug, Clone, PartialEq, Serialize, QueryableByName)]
+pub struct RecordingSeen {
+    /// The vendor's id of it.
+    #[diesel(sql_type = sql_types::Text)]
+    pub recording_id: String,
+    /// Which leg.
+    #[diesel(sql_type = sql_types::Text)]
+    pub leg: String,
+    /// `available`, `stored` or `skipped`.
+    #[diesel(sql_type = sql_types::Text)]
+    pub status: String,
+    /// Key in the bucket.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub object_key: Option<String>,
+    /// Size of the object.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    pub size_bytes: Option<i64>,
+    /// SHA-256 of its bytes.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub sha256: Option<String>,
+    /// `pcm`, `mulaw` or `alaw`.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub codec: Option<String>,
+    /// Samples per second and channel.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    pub sample_rate_hz: Option<i32>,
+    /// Number of channels.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::SmallInt>)]
+    pub channels: Option<i16>,
+    /// Playing time.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    pub duration_ms: Option<i64>,
+    /// What is odd about it.
+    #[diesel(sql_type = sql_types::Array<sql_types::Text>)]
+    pub flags: Vec<String>,
+    /// When Callscribe first saw it offered.
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    pub found_at: DateTime<Utc>,
+    /// When it was complete in S3.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub stored_at: Option<DateTime<Utc>>,
+}
+
+/// A transcript as its row tells it.
+#[derive(Debug, Clone, PartialEq, Serialize, QueryableByName)]
+pub struct TranscriptSeen {
+    /// Callscribe's id of it.
+    #[diesel(sql_type = sql_types::Uuid)]
+    pub id: Uuid,
+    /// Which leg.
+    #[diesel(sql_type = sql_types::Text)]
+    pub leg: String,
+    /// Counts re-transcriptions.
+    #[diesel(sql_type = sql_types::Integer)]
+    pub version: i32,
+    /// Who transcribes.
+    #[diesel(sql_type = sql_types::Text)]
+    pub provider: String,
+    /// The provider's model.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub model: Option<String>,
+    /// Its state.
+    #[diesel(sql_type = sql_types::Text)]
+    pub status: String,
+    /// Language detected.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub language: Option<String>,
+    /// What was said.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub transcript_text: Option<String>,
+    /// Why it failed.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub error_code: Option<String>,
+    /// The same for people; the last error while a retry waits.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub error_message: Option<String>,
+    /// What is doubtful about it.
+    #[diesel(sql_type = sql_types::Array<sql_types::Text>)]
+    pub flags: Vec<String>,
+    /// Seconds of audio sent.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub audio_seconds: Option<f64>,
+    /// When it was first expected.
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    pub created_at: DateTime<Utc>,
+    /// When it became complete.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub completed_at: Option<DateTime<Utc>>,
+}
+
+/// All that is stored about one call; its jobs are the ledger's to tell.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CallStory {
+    /// The call.
+    pub call: CallSeen,
+    /// What the vendor sent.
+    pub vendor_record: Value,
+    /// Its recordings.
+    pub recordings: Vec<RecordingSeen>,
+    /// Its transcripts, versions in order.
+    pub transcripts: Vec<TranscriptSeen>,
+}
+
+#[derive(QueryableByName)]
+struct Payload {
+    #[diesel(sql_type = sql_types::Jsonb)]
+    raw_payload: Value,
+}
+
+#[derive(QueryableByName)]
+struct Session {
+    #[diesel(sql_type = sql_types::Text)]
+    session_id: String,
+}
+
+/// The calls whose session id is `text` or, if none is, begins with it; at most `limit` of them.
+pub async fn sessions_like(connection: &mut Connection, text: &str, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<Session> = diesel::sql_query(
+        "WITH exact AS MATERIALIZED (SELECT session_id FROM call_interactions WHERE session_id = $1)
+         SELECT session_id FROM exact UNION ALL
+         SELECT session_id FROM (
+             SELECT session_id FROM call_interactions
+             WHERE NOT EXISTS (SELECT FROM exact) AND starts_with(session_id, $1) ORDER BY session_id LIMIT $2) AS near",
+    )
+    .bind::<sql_types::Text, _>(text)
+    .bind::<sql_types::BigInt, _>(limit)
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.session_id).collect())
+}
+
+/// All that is stored about a call; `None` when there is none of that id.
+pub async fn call_story(connection: &mut Connection, session: &SessionId) -> Result<Option<CallStory>, StoreError> {
+    let statement = format!("SELECT {COLUMNS} FROM call_interactions AS c {LATEST_TRANSCRIPT} WHERE c.session_id = $1");
+    let calls: Vec<CallSeen> = diesel::sql_query(statement).bind::<sql_types::Text, _>(session.as_str()).load(connection).await?;
+    let Some(call) = calls.into_iter().next() else { return Ok(None) };
+    let payload: Payload = diesel::sql_query("SELECT raw_payload FROM call_interactions WHERE session_id = $1")
+        .bind::<sql_types::Text, _>(session.as_str())
+        .get_result(connection)
+        .await?;
+    let recordings = diesel::sql_query(
+        "SELECT recording_id, leg, status, object_key, size_bytes, sha256, codec, sample_rate_hz, channels, duration_ms, flags, found_at, stored_at
+         FROM call_recordings WHERE session_id = $1 ORDER BY found_at, recording_id",
+    )
+    .bind::<sql_types::Text, _>(session.as_str())
+    .load(connection)
+    .await?;
+    let transcripts = diesel::sql_query(
+        "SELECT id, leg, version, provider, model, status, language, transcript_text, error_code, error_message, flags, audio_seconds,
+                created_at, completed_at
+         FROM call_transcripts WHERE session_id = $1 ORDER BY leg, version",
+    )
+    .bind::<sql_types::Text, _>(session.as_str())
+    .load(connection)
+    .await?;
+    Ok(Some(CallStory { call, vendor_record: payload.raw_payload, recordings, transcripts }))
+}
