@@ -18,3 +18,24 @@ mod server;
 pub use clock::SimulatedClock;
 pub use faults::{Faults, When};
 pub use requests::{Request, Requests};
+
+#[cfg(test)]
+mod tests {
+    /// The variants of `pub enum Fault` in a source text.
+    fn faults(source: &str) -> Vec<&str> {
+        let (_, body) = source.split_once("pub enum Fault {").unwrap();
+        let names = body.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| line.starts_with(char::is_uppercase));
+        names.filter_map(|line| line.split(|letter: char| !letter.is_alphanumeric()).next()).collect()
+    }
+
+    #[test]
+    fn every_fault_stands_in_the_readme() {
+        let readme = include_str!("../README.md");
+        for source in [include_str!("webex/fault.rs"), include_str!("transcriber/fault.rs")] {
+            let faults = faults(source);
+            assert!(faults.len() > 15, "{faults:?}");
+            let missing: Vec<_> = faults.into_iter().filter(|name| !readme.contains(name)).collect();
+            assert!(missing.is_empty(), "not in README.md: {missing:?}");
+        }
+    }
+}

@@ -6,10 +6,12 @@ pub(crate) mod g711;
 mod lines;
 mod recording;
 mod script;
+mod shape;
 pub(crate) mod vocabulary;
 
-pub use recording::{DataSize, Encoding, Layout, Rate, Recording, Shape};
+pub use recording::Recording;
 pub use script::{Length, Said, Script};
+pub use shape::{DataSize, Encoding, Layout, Rate, Shape};
 pub use vocabulary::Speaker;
 
 /// Samples a second of every script: the telephone network's rate.

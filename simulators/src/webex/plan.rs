@@ -174,7 +174,7 @@ impl WebexPlan {
     pub fn demo(seed: u64, count: u32) -> Self {
         let mut calls: Vec<CallSpec> = (0..count).map(|number| demo_call(number, count)).collect();
         let mut plan = Self::new(seed, Vec::new());
-        let troubles: &[fn(&mut CallSpec, Uuid) -> Option<(Fault, When)>] = &[
+        let troubles: &[Trouble] = &[
             |call, _| {
                 *call = CallSpec { abandoned: true, answered: false, capture_requested: Some(false), recorded: false, ..call.clone() };
                 None
@@ -227,6 +227,9 @@ impl WebexPlan {
         self
     }
 }
+
+/// Changes a call, or gives the fault that strikes it.
+type Trouble = fn(&mut CallSpec, Uuid) -> Option<(Fault, When)>;
 
 /// An ordinary call: 4 to 15 seconds, µ-law and PCM in turn, one a minute, the last one five minutes ago.
 fn demo_call(number: u32, count: u32) -> CallSpec {

@@ -51,19 +51,17 @@ impl Polls {
     }
 }
 
-pub(super) async fn guard(State(site): Shared, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(site): Shared, mut request: Request, next: Next) -> Response {
     let endpoint = Endpoint::of_path(request.uri().path());
     let headers = request.headers().clone();
     let entry = Arc::new(site.requests.begin(logged(&site, &request)));
-    let answer = match misfortune(&site, endpoint, &headers).await {
+    let mut answer = match misfortune(&site, endpoint, request.uri().path(), &headers).await {
         Some(answer) => answer,
         None => {
-            let mut request = request;
             request.extensions_mut().insert(Arc::clone(&entry));
             next.run(request).await
         }
     };
-    let mut answer = answer;
     entry.note(|logged| logged.status = answer.status().as_u16());
     if endpoint != Endpoint::Links
         && let Some(value) = tracking_id(&site, &headers).and_then(|id| HeaderValue::from_str(&id).ok())
@@ -93,23 +91,25 @@ fn logged(site: &Site, request: &Request) -> Logged {
 }
 
 /// The platform's faults, in the order in which a request meets them.
-async fn misfortune(site: &Site, endpoint: Endpoint, headers: &HeaderMap) -> Option<Response> {
+async fn misfortune(site: &Site, endpoint: Endpoint, path: &str, headers: &HeaderMap) -> Option<Response> {
     if !site.faults.any() {
         return None;
     }
-    let late = site.faults.strike(&[], |fault| match fault {
+    // a link names its call
+    let keys: Vec<&str> = if endpoint == Endpoint::Links { path.split('/').skip(3).take(1).collect() } else { Vec::new() };
+    let late = site.faults.strike(&keys, |fault| match fault {
         Fault::Latency { at, by } if at.covers(endpoint) => Some(*by),
         _ => None,
     });
     if let Some(by) = late {
         tokio::time::sleep(by).await;
     }
-    let hangs = site.faults.strike(&[], |fault| matches!(fault, Fault::Hang { at } if at.covers(endpoint)).then_some(()));
+    let hangs = site.faults.strike(&keys, |fault| matches!(fault, Fault::Hang { at } if at.covers(endpoint)).then_some(()));
     if hangs.is_some() {
         // until the client gives up or the simulator stops
         std::future::pending::<()>().await;
     }
-    let failed = site.faults.strike(&[], |fault| match fault {
+    let failed = site.faults.strike(&keys, |fault| match fault {
         Fault::ServerError { at, status, body } if at.covers(endpoint) => Some((*status, *body)),
         _ => None,
     });
@@ -119,11 +119,11 @@ async fn misfortune(site: &Site, endpoint: Endpoint, headers: &HeaderMap) -> Opt
     if endpoint == Endpoint::Links {
         return None;
     }
-    let throttled = site.faults.strike(&[], |fault| match fault {
+    let throttled = site.faults.strike(&keys, |fault| match fault {
         Fault::Throttled { seconds, retry_after } => Some((Duration::from_secs(*seconds), *retry_after)),
         _ => None,
     });
-    let limited = site.faults.strike(&[], |fault| match fault {
+    let limited = site.faults.strike(&keys, |fault| match fault {
         Fault::RateLimit { requests, per, retry_after } => Some((*requests, *per, *retry_after)),
         _ => None,
     });

@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::answer::{api_error, compressed};
 use super::book::{Call, View};
@@ -24,6 +26,43 @@ const LOOKBACK_MS: i64 = 366 * DAY_MS;
 const SPAN_MS: i64 = 184 * DAY_MS;
 /// Bodies from here on are compressed for clients that take gzip.
 const GZIP_FROM_BYTES: usize = 1_000_000;
+
+/// An element of a page.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Element {
+    Faithful(Task),
+    Spoilt(Value),
+}
+
+#[derive(Serialize)]
+struct Task {
+    id: Uuid,
+    attributes: Attributes,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Attributes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Named>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<Named>,
+    channel_type: &'static str,
+    status: &'static str,
+    created_time: i64,
+    last_updated_time: i64,
+    capture_requested: Option<bool>,
+    origin: String,
+    destination: String,
+    direction: &'static str,
+}
+
+#[derive(Serialize)]
+struct Named {
+    id: Uuid,
+    name: String,
+}
 
 struct Asked {
     from: i64,
@@ -45,10 +84,11 @@ pub(super) async fn tasks(State(site): Shared, headers: HeaderMap, RawQuery(quer
         Ok(asked) => asked,
         Err((status, why)) => return api_error(&site, &headers, status, why),
     };
-    let page = Value::Array(page(&site, &asked));
-    let meta = json!({"orgId": told_org(&site)});
+    let Ok(page) = serde_json::to_string(&page(&site, &asked)) else {
+        return api_error(&site, &headers, StatusCode::INTERNAL_SERVER_ERROR, "The page could not be written.");
+    };
     let list = if site.faults.strikes(&[], &Fault::WrongShapeItems) { "items" } else { "data" };
-    let body = json!({"meta": meta, list: page}).to_string();
+    let body = format!("{{\"meta\":{},\"{list}\":{page}}}", json!({"orgId": told_org(&site)}));
     let from_bytes = if site.faults.strikes(&[], &Fault::GzipAlways) { 0 } else { GZIP_FROM_BYTES };
     compressed(&headers, body, from_bytes)
 }
@@ -80,7 +120,7 @@ fn asked(site: &Site, query: &HashMap<String, String>) -> Result<Asked, (StatusC
     Ok(Asked { from, to, page, channels: channels.unwrap_or_default() })
 }
 
-fn page(site: &Site, asked: &Asked) -> Vec<Value> {
+fn page(site: &Site, asked: &Asked) -> Vec<Element> {
     let now_ms = site.now_ms();
     let faults = &site.faults;
     let inclusive = faults.strikes(&[], &Fault::BoundaryInclusive);
@@ -90,17 +130,17 @@ fn page(site: &Site, asked: &Asked) -> Vec<Value> {
         range.start = range.start.saturating_sub(1);
     }
     let takes = |call: &Call| asked.channels.is_empty() || asked.channels.iter().any(|channel| channel == call.spec.channel);
-    let mut page: Vec<Value> = range
+    let mut page: Vec<Element> = range
         .filter_map(|number| site.book.call(number, faults))
         .filter(|call| takes(call) && !is_late(site, call, now_ms))
         .filter_map(|call| element(site, &call, now_ms))
         .take(asked.page)
         .collect();
     if page.len() < asked.page && faults.strikes(&[], &Fault::NonTelephony) {
-        page.insert(page.len() / 2, chat(site, asked));
+        page.insert(page.len() / 2, Element::Spoilt(chat(site, asked)));
     }
     if page.len() < asked.page && faults.strikes(&[], &Fault::MalformedElement) {
-        page.insert(page.len() / 2, json!({"id": 17, "attributes": "none"}));
+        page.insert(page.len() / 2, Element::Spoilt(json!({"id": 17, "attributes": "none"})));
     }
     page
 }
@@ -114,39 +154,39 @@ fn is_late(site: &Site, call: &Call, now_ms: i64) -> bool {
 }
 
 /// A call as the page shows it, or that it has not begun.
-fn element(site: &Site, call: &Call, now_ms: i64) -> Option<Value> {
+fn element(site: &Site, call: &Call, now_ms: i64) -> Option<Element> {
+    if !site.faults.any() {
+        return Some(Element::Faithful(task(site, call, call.view(now_ms)?)));
+    }
     let id = call.id.to_string();
     let keys = [id.as_str()];
     let stale = site.faults.strikes(&keys, &Fault::StaleRead);
     let view = call.view(if stale { now_ms.min(call.ended_ms - 1) } else { now_ms })?;
-    let mut attributes = attributes(site, call, view);
-    if site.faults.any() {
-        distort(site, &keys, &mut attributes);
+    let mut element = serde_json::to_value(task(site, call, view)).ok()?;
+    if let Some(attributes) = element.get_mut("attributes").and_then(Value::as_object_mut) {
+        distort(site, &keys, attributes);
     }
-    Some(json!({"id": id, "attributes": attributes}))
+    Some(Element::Spoilt(element))
 }
 
-fn attributes(site: &Site, call: &Call, view: View) -> Map<String, Value> {
-    let (customer, service) = call.numbers();
-    let mut attributes = Map::new();
-    let mut put = |name: &str, value: Value| attributes.insert(name.to_owned(), value);
-    if view.has_owner {
-        let (id, name) = site.book.owner(call);
-        put("owner", json!({"id": id, "name": name}));
+fn task(site: &Site, call: &Call, view: View) -> Task {
+    let (origin, destination) = call.numbers();
+    let named = |(id, name)| Named { id, name };
+    Task {
+        id: call.id,
+        attributes: Attributes {
+            owner: view.has_owner.then(|| named(site.book.owner(call))),
+            queue: view.has_queue.then(|| named(site.book.queue(call))),
+            channel_type: call.spec.channel,
+            status: view.status,
+            created_time: call.created_ms,
+            last_updated_time: view.updated_ms,
+            capture_requested: view.capture_requested,
+            origin,
+            destination,
+            direction: call.spec.direction.word(),
+        },
     }
-    if view.has_queue {
-        let (id, name) = site.book.queue(call);
-        put("queue", json!({"id": id, "name": name}));
-    }
-    put("channelType", json!(call.spec.channel));
-    put("status", json!(view.status));
-    put("createdTime", json!(call.created_ms));
-    put("lastUpdatedTime", json!(view.updated_ms));
-    put("captureRequested", json!(view.capture_requested));
-    put("origin", json!(customer));
-    put("destination", json!(service));
-    put("direction", json!(call.spec.direction.word()));
-    attributes
 }
 
 fn distort(site: &Site, keys: &[&str], attributes: &mut Map<String, Value>) {

@@ -92,15 +92,20 @@ impl Tokens {
         self.with(|pairs| pairs.refresh.get(token).copied().filter(|dies_ms| now_ms < *dies_ms))
     }
 
-    fn rotate(&self, site: &Site, old: Option<&str>, old_dies_ms: i64) -> String {
+    /// A new refresh token; `None` when a parallel refresh killed the old one in the meantime.
+    fn rotate(&self, site: &Site, old: Option<&str>, old_dies_ms: i64) -> Option<String> {
         self.with(|pairs| {
+            let alive = |old: &str| pairs.refresh.get(old).is_some_and(|dies_ms| site.now_ms() < *dies_ms);
+            if !old.is_none_or(alive) {
+                return None;
+            }
             pairs.made += 1;
             let token = format!("simulated-refresh-{:016x}", Chance::of(site.seed, &[91, pairs.made]).next());
             if let Some(dies_ms) = old.and_then(|old| pairs.refresh.get_mut(old)) {
                 *dies_ms = old_dies_ms.min(*dies_ms);
             }
             pairs.refresh.insert(token.clone(), site.now_ms() + REFRESH_SECONDS * 1_000);
-            token
+            Some(token)
         })
     }
 
@@ -118,7 +123,7 @@ pub(super) async fn access_token(State(site): Shared, headers: HeaderMap, body: 
         Some("refresh_token") => refresh(&site, &headers, form.get("refresh_token").map_or("", String::as_str)),
         Some("authorization_code") if form.get("code") == Some(&site.credentials.authorization_code) => {
             let refresh = site.tokens.rotate(&site, None, 0);
-            granted(&site, Some((&refresh, REFRESH_SECONDS)))
+            granted(&site, refresh.as_deref().map(|refresh| (refresh, REFRESH_SECONDS)))
         }
         Some("authorization_code") => refused(&site, &headers, GrantError::Platform),
         Some(_) => platform_error(&site, &headers, StatusCode::BAD_REQUEST, "Unsupported grant type.", "unsupported_grant_type"),
@@ -146,7 +151,10 @@ fn refresh(site: &Site, headers: &HeaderMap, token: &str) -> Response {
         site.faults.strike(&[], |fault| if let Fault::RefreshRotates { old_dies_after } = fault { Some(*old_dies_after) } else { None });
     if let Some(after) = rotates {
         let after_ms = i64::try_from(after.as_millis()).unwrap_or(i64::MAX / 4);
-        return granted(site, Some((&site.tokens.rotate(site, Some(token), now_ms + after_ms), REFRESH_SECONDS)));
+        return match site.tokens.rotate(site, Some(token), now_ms + after_ms) {
+            Some(new) => granted(site, Some((&new, REFRESH_SECONDS))),
+            None => refused(site, headers, GrantError::Platform),
+        };
     }
     if site.faults.strikes(&[], &Fault::RefreshAbsent) {
         return granted(site, None);

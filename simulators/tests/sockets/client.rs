@@ -5,7 +5,6 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-#[expect(clippy::disallowed_methods, reason = "the simulators do not depend on the library whose client this rule names")]
 pub(crate) fn http() -> Client {
     // a second installation is refused and harmless
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use callscribe_simulators::webex::{CallSpec, Endpoint, ErrorBody, Fault, GrantError, RetryAfter, WebexPlan};
+use callscribe_simulators::webex::{CallSpec, Endpoint, ErrorBody, Fault, GrantError, RetryAfter, Webex, WebexPlan};
 use callscribe_simulators::{SimulatedClock, When};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::client::{Caller, ids};
+use crate::client::{Caller, http, ids};
 
 async fn with(fault: Fault, when: When) -> Caller {
     Caller::of(WebexPlan::ordinary(8, 5).with(fault, when)).await
@@ -36,6 +36,11 @@ async fn refresh_tokens_rotate_stay_or_count_down() {
     let caller = with(Fault::RefreshRotates { old_dies_after: Duration::ZERO }, When::Always).await;
     let old = &caller.webex.credentials().refresh_token;
     assert_eq!(caller.refresh(old).await.0, 400, "the log-in of the test used it up");
+
+    let race = WebexPlan::ordinary(8, 1).with(Fault::RefreshRotates { old_dies_after: Duration::ZERO }, When::Always);
+    let race = Caller { webex: Webex::start(race).await.unwrap(), http: http(), token: String::new() };
+    let both = tokio::join!(race.refresh(old), race.refresh(old));
+    assert_eq!(both.0.0 + both.1.0, 600, "one of two parallel refreshes is refused");
 
     let patient = with(Fault::RefreshRotates { old_dies_after: Duration::from_mins(5) }, When::Always).await;
     let (status, body) = patient.refresh(old).await;
