@@ -13,6 +13,7 @@ CREATE TABLE oauth_tokens (
     refreshing_by      text,
     refused_at         timestamptz,
     refused_why        text,
+    seeds              text[] NOT NULL DEFAULT '{}',
     updated_at         timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE oauth_tokens IS 'One row per OAuth credential; both tokens sealed with CALLSCRIBE_ENCRYPTION_KEY';
@@ -28,4 +29,5 @@ COMMENT ON COLUMN oauth_tokens.refreshing_until IS 'One process refreshes; the o
 COMMENT ON COLUMN oauth_tokens.refreshing_by IS 'Which process refreshes';
 COMMENT ON COLUMN oauth_tokens.refused_at IS 'When the vendor refused the refresh token: a person must log in again';
 COMMENT ON COLUMN oauth_tokens.refused_why IS 'What the vendor said then';
-COMMENT ON COLUMN oauth_tokens.updated_at IS 'When the row last changed';
+COMMENT ON COLUMN oauth_tokens.seeds IS 'SHA-256 of the refresh tokens taken from the settings, newest last; a setting seen before is not taken again';
+COMMENT ON COLUMN oauth_tokens.updated_at IS 'When the token pair last changed';

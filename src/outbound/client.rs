@@ -112,6 +112,12 @@ impl OutboundError {
         }
     }
 
+    /// `what failed: why: why that`, for errors of others that hold only text.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        chain(self)
+    }
+
     const fn word(&self) -> &'static str {
         match self {
             Self::PlainHttp { .. } | Self::Request(_) => "refused",
@@ -148,6 +154,13 @@ impl Client {
     #[must_use]
     pub fn allowing_plain_http(mut self, base: &Url) -> Self {
         self.plain_hosts.extend(base.host_str().map(str::to_owned));
+        self
+    }
+
+    /// Allows plain http to `host`, because someone configured it by name.
+    #[must_use]
+    pub fn allowing_plain_host(mut self, host: &str) -> Self {
+        self.plain_hosts.push(host.to_owned());
         self
     }
 

@@ -2,7 +2,9 @@
 //!
 //! Vendor JSON stops at `sources/<vendor>/translate.rs`; beyond it there are only domain types.
 
-use std::{pin::Pin, time::Duration};
+pub mod webex;
+
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -72,7 +74,7 @@ impl std::fmt::Debug for Download {
 }
 
 /// What a source can say instead of an answer. Each kind has its own consequence; see `SourceError::reason`.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum SourceError {
     /// Slow down; the wait is the vendor's, or the shared budget's.
     #[error("{source_name} asks to wait {wait:?}")]
@@ -157,7 +159,7 @@ pub enum SourceError {
         source_name: SourceName,
         /// Why.
         #[source]
-        why: StoreError,
+        why: Arc<StoreError>,
     },
     /// The link has ended; a fresh one will work.
     #[error("the download link has ended")]

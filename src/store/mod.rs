@@ -8,12 +8,15 @@ pub mod pool;
 mod prepared;
 pub mod quarantine;
 pub(crate) mod schema;
+mod seal;
 pub mod settings;
 pub mod sync_state;
+pub mod tokens;
 pub mod transcripts;
 
 pub use pool::{Pool, PooledConnection, Store, StoreError, migrate, missing_migrations};
 pub use prepared::Prepared;
+pub use seal::{SealError, Sealer};
 
 /// A connection to PostgreSQL, inside or outside a transaction.
 pub type Connection = diesel_async::AsyncPgConnection;

@@ -1,0 +1,244 @@
+//! One authorised exchange with the data API: budget first, then a token, then the request, and a name for whatever comes back.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{Method, StatusCode};
+use reqwest::RequestBuilder;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
+use uuid::Uuid;
+
+use super::{
+    errors::Failed,
+    vault::{Token, Vault},
+};
+use crate::{
+    clock::Clock,
+    domain::{OrgId, SourceName},
+    ledger::VendorTrace,
+    outbound::{Budget, Client, ErrorBody, Exhausted, OutboundError, Response, retry_after},
+    sources::SourceError,
+};
+
+/// The longest wait for the shared budget before the work is put off: long enough to be smooth, too short to hold a slot.
+const BUDGET_PATIENCE: Duration = Duration::from_secs(2);
+/// A page of 1000 calls has about 1 MB; nothing else is as large.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// After a fresh token was refused as well, tokens are not the trouble: no more refreshes for this long.
+const FRUITLESS: Duration = Duration::from_mins(5);
+/// First and longest wait after a 429 that names none.
+const FIRST_THROTTLE: Duration = Duration::from_secs(1);
+const LONGEST_THROTTLE: Duration = Duration::from_mins(1);
+
+/// Where tokens come from.
+#[derive(Debug)]
+pub(super) enum Access {
+    /// One token, as it is.
+    Fixed(Token),
+    /// Kept and refreshed.
+    Kept(Arc<Vault>),
+}
+
+/// A request, without what every request gets.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) body: Option<Value>,
+    /// A smaller request could succeed where this one is too much.
+    pub(super) divisible: bool,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub(super) struct Answer<T> {
+    pub(super) content: T,
+    pub(super) trace: VendorTrace,
+}
+
+/// A failure, with what only the caller can judge.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) error: SourceError,
+    pub(super) body: ErrorBody,
+    /// The vendor's clock.
+    pub(super) date: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+impl From<SourceError> for Refusal {
+    fn from(error: SourceError) -> Self {
+        Self { error, body: ErrorBody::default(), date: None }
+    }
+}
+
+#[derive(Deserialize)]
+struct Tenant {
+    meta: Option<Meta>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta {
+    org_id: Option<String>,
+}
+
+/// The data API of one organisation.
+#[derive(Debug)]
+pub(super) struct Api {
+    pub(super) http: Client,
+    pub(super) base: Url,
+    pub(super) org_id: OrgId,
+    pub(super) access: Access,
+    pub(super) budget: Budget,
+    pub(super) clock: Arc<dyn Clock>,
+    fruitless_until: Mutex<Option<Instant>>,
+    throttled_in_a_row: AtomicU32,
+}
+
+impl Api {
+    pub(super) fn new(http: Client, base: Url, org_id: OrgId, access: Access, budget: Budget, clock: Arc<dyn Clock>) -> Self {
+        Self { http, base, org_id, access, budget, clock, fruitless_until: Mutex::default(), throttled_in_a_row: AtomicU32::new(0) }
+    }
+
+    /// Makes the exchange; a token that is refused is renewed once.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, ask: &Ask) -> Result<Answer<T>, Refusal> {
+        let token = self.token().await?;
+        let (response, request_id) = self.exchange(ask, &token).await?;
+        if !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return self.read(ask, response, request_id).await;
+        }
+        let Some(newer) = self.token_instead_of(&token).await? else { return self.read(ask, response, request_id).await };
+        let (response, request_id) = self.exchange(ask, &newer).await?;
+        if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            *self.fruitless_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + FRUITLESS);
+        }
+        self.read(ask, response, request_id).await
+    }
+
+    async fn token(&self) -> Result<Token, SourceError> {
+        match &self.access {
+            Access::Fixed(token) => Ok(token.clone()),
+            Access::Kept(vault) => vault.token().await,
+        }
+    }
+
+    /// A token to try after `refused`, if trying makes sense.
+    async fn token_instead_of(&self, refused: &Token) -> Result<Option<Token>, SourceError> {
+        let fruitless = self.fruitless_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until);
+        match &self.access {
+            Access::Kept(vault) if !fruitless => vault.newer_than(refused.version).await.map(Some),
+            Access::Kept(_) | Access::Fixed(_) => Ok(None),
+        }
+    }
+
+    async fn exchange(&self, ask: &Ask, token: &Token) -> Result<(Response, String), SourceError> {
+        self.budget.acquire(BUDGET_PATIENCE).await.map_err(spent)?;
+        let request_id = format!("CALLSCRIBE_{}", Uuid::new_v4());
+        let request = self.http.request(ask.method.clone(), &ask.url).map_err(|error| unreachable(&error, &request_id))?;
+        let request = dressed(request, ask, token, &request_id);
+        let response = self.http.send(request).await.map_err(|error| unreachable(&error, &request_id))?;
+        let request_id = response.header("trackingid").map_or(request_id, str::to_owned);
+        tracing::debug!(
+            webex.tracking_id = request_id,
+            http.status = response.status().as_u16(),
+            http.path = ask.url.path(),
+            "Webex answered"
+        );
+        Ok((response, request_id))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, ask: &Ask, response: Response, request_id: String) -> Result<Answer<T>, Refusal> {
+        let status = response.status();
+        let trace = VendorTrace { status: Some(status.as_u16()), request_id: Some(request_id.clone()) };
+        if !status.is_success() {
+            return Err(self.refusal(ask, response, trace).await);
+        }
+        self.throttled_in_a_row.store(0, Ordering::Relaxed);
+        let body = response.bytes(LARGEST_ANSWER).await.map_err(|error| match error {
+            OutboundError::TooLarge { .. } if ask.divisible => {
+                SourceError::TooWide { source_name: SourceName::Webex, trace: trace.clone() }
+            }
+            error => unreachable(&error, &request_id),
+        })?;
+        self.check_tenant(&body)?;
+        let content = parse(&body, &trace)?;
+        Ok(Answer { content, trace })
+    }
+
+    async fn refusal(&self, ask: &Ask, response: Response, mut trace: VendorTrace) -> Refusal {
+        let status = response.status();
+        let asked = retry_after(response.headers(), &*self.clock);
+        let date = response.header("date").and_then(|text| httpdate::parse_http_date(text).ok()).map(Into::into);
+        let body = response.error_body().await;
+        trace.request_id = body.tracking_id.clone().or(trace.request_id);
+        let wait = match status {
+            StatusCode::TOO_MANY_REQUESTS => Some(asked.unwrap_or_else(|| self.throttle())),
+            StatusCode::SERVICE_UNAVAILABLE => asked,
+            _ => None,
+        };
+        if let Some(wait) = wait {
+            self.budget.block_for(wait).await;
+        }
+        Refusal { error: Failed { status, body: &body, trace, wait, divisible: ask.divisible }.into_error(), body, date }
+    }
+
+    /// The wait after a 429 that names none: doubled with every one in a row.
+    fn throttle(&self) -> Duration {
+        let before = self.throttled_in_a_row.fetch_add(1, Ordering::Relaxed);
+        FIRST_THROTTLE.saturating_mul(2_u32.saturating_pow(before.min(10))).min(LONGEST_THROTTLE)
+    }
+
+    /// Refuses another organisation's answer before anything of it is used.
+    fn check_tenant(&self, body: &[u8]) -> Result<(), SourceError> {
+        let answered = serde_json::from_slice::<Tenant>(body).ok().and_then(|tenant| tenant.meta?.org_id);
+        match answered {
+            Some(answered) if !answered.trim().is_empty() && !answered.trim().eq_ignore_ascii_case(self.org_id.as_str()) => {
+                Err(SourceError::WrongOrg { answered, configured: self.org_id.to_string() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+fn dressed(request: RequestBuilder, ask: &Ask, token: &Token, request_id: &str) -> RequestBuilder {
+    let request = request.bearer_auth(token.secret.expose_secret()).header("TrackingId", request_id);
+    let request = request.header(http::header::ACCEPT, "application/json");
+    match &ask.body {
+        Some(body) => request.json(body),
+        None => request,
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8], trace: &VendorTrace) -> Result<T, SourceError> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let (source_name, trace) = (SourceName::Webex, trace.clone());
+        if error.inner().is_eof() {
+            let what = "the answer stops half way".to_owned();
+            return SourceError::Unavailable { source_name, what, trace };
+        }
+        let what = match error.path().to_string().as_str() {
+            "." => error.inner().to_string(),
+            path => format!("`{path}`: {}", error.inner()),
+        };
+        SourceError::WrongShape { source_name, what, trace }
+    })
+}
+
+fn spent(exhausted: Exhausted) -> SourceError {
+    SourceError::RateLimited { source_name: SourceName::Webex, wait: exhausted.wait, own_budget: !exhausted.blocked }
+}
+
+fn unreachable(error: &OutboundError, request_id: &str) -> SourceError {
+    let trace = VendorTrace { status: None, request_id: Some(request_id.to_owned()) };
+    SourceError::Unavailable { source_name: SourceName::Webex, what: error.chain(), trace }
+}

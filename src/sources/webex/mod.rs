@@ -1,0 +1,132 @@
+//! Webex Contact Center: tasks become calls, captures become recordings. The contract is Cisco's public specification and what
+//! others measured against the real service; where the two differ, both are accepted.
+
+mod api;
+mod captures;
+mod download;
+mod errors;
+mod gather;
+mod keyset;
+mod number;
+mod oauth;
+mod tasks;
+mod translate;
+mod vault;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+
+use self::{
+    api::{Access, Api},
+    download::Downloads,
+    gather::Gatherer,
+    tasks::Listing,
+    vault::{Token, Vault, VaultParts},
+};
+use crate::{
+    clock::Clock,
+    config::{WebexAccess, WebexSettings},
+    domain::{OrgId, RecordingOffer, SessionId, SourceName, Window},
+    hints::Hints,
+    outbound::{Budget, Client, ClientError, Limits},
+    sources::{CallPage, Download, PageCursor, RecordingAnswer, Source, SourceError},
+    store::{SealError, Sealer, Store},
+};
+
+/// A token endpoint answers in a second or is ill; a refresh must end well before its claim does.
+const TOKEN_LIMITS: Limits =
+    Limits { connect: Duration::from_secs(10), idle: Duration::from_secs(20), total: Some(Duration::from_secs(25)), decompress: true };
+
+/// The source cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum WebexError {
+    /// No HTTP client.
+    #[error("Webex cannot be reached")]
+    Client(#[from] ClientError),
+    /// No sealing.
+    #[error("Webex tokens cannot be kept")]
+    Seal(#[from] SealError),
+}
+
+/// Webex Contact Center, as one organisation sees it.
+#[derive(Debug)]
+pub struct Webex {
+    api: Arc<Api>,
+    listing: Listing,
+    recordings: Arc<Gatherer>,
+    downloads: Downloads,
+}
+
+impl Webex {
+    /// Prepares the source; asks nobody anything yet.
+    pub fn new(settings: &WebexSettings, store: &Store, hints: &Hints, clock: Arc<dyn Clock>) -> Result<Self, WebexError> {
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        let limits = Limits { idle: settings.timeout, total: Some(settings.timeout), ..Limits::API };
+        let http = Client::new("webex", limits)?.allowing_plain_http(&settings.base_url);
+        let access = access(settings, store, &clock)?;
+        let budget = Budget::new(hints.clone(), "webex", settings.budget_per_minute);
+        let api = Arc::new(Api::new(http, settings.base_url.clone(), settings.org_id.clone(), access, budget, clock));
+        let files = settings.download_hosts.named().fold(Client::new("webex-files", Limits::DOWNLOAD)?, Client::allowing_plain_host);
+        Ok(Self {
+            listing: Listing {
+                path: settings.tasks_path.clone(),
+                page_size: settings.page_size,
+                settle: TimeDelta::from_std(settings.settle).unwrap_or(TimeDelta::MAX),
+            },
+            recordings: Gatherer::new(Arc::clone(&api)),
+            downloads: Downloads { http: files, hosts: settings.download_hosts.clone() },
+            api,
+        })
+    }
+
+    /// The budget that every process's requests to Webex come from.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.api.budget
+    }
+}
+
+fn access(settings: &WebexSettings, store: &Store, clock: &Arc<dyn Clock>) -> Result<Access, WebexError> {
+    match &settings.access {
+        WebexAccess::Fixed(secret) => Ok(Access::Fixed(Token { secret: secret.clone(), version: 0 })),
+        WebexAccess::Refreshed { client_id, client_secret, refresh_token, vault } => Ok(Access::Kept(Vault::new(VaultParts {
+            store: store.clone(),
+            sealer: Sealer::new(vault)?,
+            http: Client::new("webex-tokens", TOKEN_LIMITS)?.allowing_plain_http(&settings.token_url),
+            token_url: settings.token_url.clone(),
+            client_id: client_id.clone(),
+            client_secret: client_secret.clone(),
+            refresh_token: refresh_token.clone(),
+            clock: Arc::clone(clock),
+        }))),
+    }
+}
+
+#[async_trait]
+impl Source for Webex {
+    fn name(&self) -> SourceName {
+        SourceName::Webex
+    }
+
+    fn org_id(&self) -> &OrgId {
+        &self.api.org_id
+    }
+
+    async fn calls(&self, window: Window, cursor: Option<&PageCursor>) -> Result<CallPage, SourceError> {
+        tasks::page(&self.api, &self.listing, window, cursor).await
+    }
+
+    async fn recordings(&self, session: &SessionId) -> Result<RecordingAnswer, SourceError> {
+        let offers = self.recordings.offers(session).await?;
+        // this API never tells "deleted" from "not yet": only the list of tasks knows what was meant to be recorded
+        Ok(if offers.is_empty() { RecordingAnswer::Nothing } else { RecordingAnswer::Offered(offers) })
+    }
+
+    async fn download(&self, offer: &RecordingOffer, from_byte: u64) -> Result<Download, SourceError> {
+        self.downloads.open(offer, from_byte).await
+    }
+}
