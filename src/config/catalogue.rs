@@ -1,6 +1,9 @@
 //! Every setting of every concern: for the generated documents, and to find names that were spelt wrong.
 
-use super::{ApiSettings, DatabaseSettings, Environment, Reader, RedisSettings, Setting, TelemetrySettings, WhisperSettings, WorkSettings};
+use super::{
+    ApiSettings, DatabaseSettings, DownloadHosts, Environment, Reader, RedisSettings, Setting, TelemetrySettings, VaultSettings,
+    WebexSettings, WhisperSettings, WorkSettings,
+};
 
 /// The settings of one concern.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,17 @@ pub const CONCERNS: &[Concern] = &[
         settings: WhisperSettings::SETTINGS,
     },
     Concern { title: "Work", about: "How jobs are held, tried again and handed back.", settings: WorkSettings::SETTINGS },
+    Concern {
+        title: "Webex Contact Center",
+        about: "Absent: no calls come from Webex. Scope needed: `cjp:config_read`; a service app authorised by an administrator is best.",
+        settings: WebexSettings::SETTINGS,
+    },
+    Concern { title: "Downloads", about: "Where recordings may come from.", settings: DownloadHosts::SETTINGS },
+    Concern {
+        title: "Keys",
+        about: "Needed as soon as a vendor's tokens are kept, that is with any source that signs in.",
+        settings: VaultSettings::SETTINGS,
+    },
     Concern { title: "HTTP", about: "Where processes listen.", settings: ApiSettings::SETTINGS },
     Concern { title: "Logs", about: "See [LOGGING.md](LOGGING.md).", settings: TelemetrySettings::SETTINGS },
 ];
