@@ -25,7 +25,7 @@ use crate::{
     clock::Clock,
     domain::{OrgId, SourceName},
     ledger::VendorTrace,
-    outbound::{Budget, Client, ErrorBody, Exhausted, OutboundError, Response, retry_after},
+    outbound::{Budget, Client, ErrorBody, Exhausted, OutboundError, Response, retry_after, scrub},
     sources::SourceError,
 };
 
@@ -35,7 +35,9 @@ const BUDGET_PATIENCE: Duration = Duration::from_secs(2);
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// After a fresh token was refused as well, tokens are not the trouble: no more refreshes for this long.
 const FRUITLESS: Duration = Duration::from_mins(5);
-/// First and longest wait after a 429 that names none.
+/// Characters of an error of the JSON reader that are kept.
+const LONGEST_REASON: usize = 300;
+/// First and longest wait after a 429 that names none; the first is also the least that is ever waited.
 const FIRST_THROTTLE: Duration = Duration::from_secs(1);
 const LONGEST_THROTTLE: Duration = Duration::from_mins(1);
 
@@ -181,8 +183,8 @@ impl Api {
         let body = response.error_body().await;
         trace.request_id = body.tracking_id.clone().or(trace.request_id);
         let wait = match status {
-            StatusCode::TOO_MANY_REQUESTS => Some(asked.unwrap_or_else(|| self.throttle())),
-            StatusCode::SERVICE_UNAVAILABLE => asked,
+            StatusCode::TOO_MANY_REQUESTS => Some(asked.unwrap_or_else(|| self.throttle()).max(FIRST_THROTTLE)),
+            StatusCode::SERVICE_UNAVAILABLE => asked.map(|wait| wait.max(FIRST_THROTTLE)),
             _ => None,
         };
         if let Some(wait) = wait {
@@ -226,9 +228,11 @@ fn parse<T: DeserializeOwned>(body: &[u8], trace: &VendorTrace) -> Result<T, Sou
             let what = "the answer stops half way".to_owned();
             return SourceError::Unavailable { source_name, what, trace };
         }
+        // serde quotes what it stumbled over
+        let why = scrub(&error.inner().to_string(), LONGEST_REASON);
         let what = match error.path().to_string().as_str() {
-            "." => error.inner().to_string(),
-            path => format!("`{path}`: {}", error.inner()),
+            "." => why,
+            path => format!("`{path}`: {why}"),
         };
         SourceError::WrongShape { source_name, what, trace }
     })

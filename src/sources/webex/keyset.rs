@@ -64,7 +64,8 @@ impl Position {
         let Some(last) = keys.iter().filter_map(|key| key.created).max().filter(|_| may_be_cut) else { return whole };
 
         let inclusive = self.inclusive || keys.iter().any(|key| key.created == Some(self.from));
-        let something_new = keys.iter().zip(&whole.fresh).any(|(key, fresh)| *fresh && key.id.is_some());
+        // what lies before the request's beginning is a repetition the vendor should not have made, and no progress
+        let something_new = keys.iter().zip(&whole.fresh).any(|(key, fresh)| *fresh && key.id.is_some() && key.created >= Some(self.from));
         let base = if inclusive { last } else { last - 1 };
         let (from, asked_again, possible_gap) = if base > self.from {
             (base, 0, None)
@@ -204,6 +205,32 @@ mod tests {
         assert_eq!(step.next.unwrap().from, 49);
         let step = Position::first(0).advance(&vec![unreadable; 3], 3);
         assert_eq!(step.next, None);
+    }
+
+    #[test]
+    fn a_call_from_before_the_page_is_no_progress() {
+        let vendor = Vendor::new(&[(10, 5), (11, 9), (12, 5)], false, 10);
+        let (mut position, mut found) = (Position::first(0), BTreeSet::new());
+        for request in 0..100 {
+            let mut keys = vendor.page(position.from, 9, request);
+            // the last call before the page is on the page again
+            keys.splice(
+                0..0,
+                vendor
+                    .calls
+                    .iter()
+                    .rev()
+                    .find(|(at, _)| *at <= position.from)
+                    .map(|(at, id)| Key { id: Some(id.clone()), created: Some(*at) }),
+            );
+            let step = position.advance(&keys, 10);
+            found.extend(keys.into_iter().filter_map(|key| key.id));
+            match step.next {
+                Some(next) => position = next,
+                None => return assert_eq!(found, vendor.all()),
+            }
+        }
+        panic!("paging does not end");
     }
 
     #[test]

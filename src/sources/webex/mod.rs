@@ -9,6 +9,7 @@ mod gather;
 mod keyset;
 mod number;
 mod oauth;
+mod shelf;
 mod tasks;
 mod translate;
 mod vault;
@@ -22,8 +23,10 @@ use self::{
     api::{Access, Api},
     download::Downloads,
     gather::Gatherer,
+    oauth::TokenEndpoint,
+    shelf::Shelf,
     tasks::Listing,
-    vault::{Token, Vault, VaultParts},
+    vault::{Token, Vault},
 };
 use crate::{
     clock::Clock,
@@ -93,16 +96,17 @@ impl Webex {
 fn access(settings: &WebexSettings, store: &Store, clock: &Arc<dyn Clock>) -> Result<Access, WebexError> {
     match &settings.access {
         WebexAccess::Fixed(secret) => Ok(Access::Fixed(Token { secret: secret.clone(), version: 0 })),
-        WebexAccess::Refreshed { client_id, client_secret, refresh_token, vault } => Ok(Access::Kept(Vault::new(VaultParts {
-            store: store.clone(),
-            sealer: Sealer::new(vault)?,
-            http: Client::new("webex-tokens", TOKEN_LIMITS)?.allowing_plain_http(&settings.token_url),
-            token_url: settings.token_url.clone(),
-            client_id: client_id.clone(),
-            client_secret: client_secret.clone(),
-            refresh_token: refresh_token.clone(),
-            clock: Arc::clone(clock),
-        }))),
+        WebexAccess::Refreshed { client_id, client_secret, refresh_token, vault } => {
+            let endpoint = TokenEndpoint {
+                http: Client::new("webex-tokens", TOKEN_LIMITS)?.allowing_plain_http(&settings.token_url),
+                url: settings.token_url.clone(),
+                client_id: client_id.clone(),
+                client_secret: client_secret.clone(),
+                clock: Arc::clone(clock),
+            };
+            let shelf = Shelf::new(store.clone(), Sealer::new(vault)?, Arc::clone(clock));
+            Ok(Access::Kept(Vault::new(shelf, endpoint, refresh_token.clone())))
+        }
     }
 }
 

@@ -21,6 +21,10 @@ use crate::{
 const SHORT_WINDOW: TimeDelta = TimeDelta::minutes(1);
 /// The smallest page asked for when larger ones are too much.
 const SMALLEST_PAGE: u16 = 50;
+/// A vendor whose clock is behind ours is not believed to be further behind than this.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(10);
+/// A `Date` header that differs by less explains no refusal: it has whole seconds, and gateways write their own.
+const TELLING: TimeDelta = TimeDelta::seconds(2);
 /// Milliseconds since the epoch that are surely not seconds.
 const MILLISECONDS_BEGIN: i64 = 1_000_000_000_000;
 
@@ -43,19 +47,10 @@ struct Cursor {
 
 #[derive(Debug, Deserialize)]
 struct WireList {
-    meta: Option<WireMeta>,
+    /// Mostly just the tenant; read for a link that other APIs of the product have.
+    meta: Option<Value>,
     /// Missing is not empty: an answer without `data` is not an answer.
     data: Vec<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-struct WireMeta {
-    links: Option<WireLinks>,
-}
-
-#[derive(Debug, Deserialize)]
-struct WireLinks {
-    next: Option<String>,
 }
 
 /// One page of `window` from `cursor` on.
@@ -99,13 +94,17 @@ async fn fetch(
     }
     let (mut to, mut page_size, mut clock_excused) = (to, listing.page_size, false);
     loop {
+        if to.timestamp_millis() <= cursor.position.from {
+            return Ok((Answer { content: WireList { meta: None, data: Vec::new() }, trace: VendorTrace::default() }, page_size));
+        }
         match ask(api, url(api, listing, cursor.position.from, to, page_size)?).await {
             Ok(answer) => return Ok((answer, page_size)),
-            // its clock is behind ours: the window ends by its clock then
-            Err(Refusal { error: SourceError::Rejected { .. }, body, date: Some(date) })
-                if !clock_excused && body.says("timestamp should not be more than") && date - listing.settle < to =>
+            // its clock is behind ours: the window ends by its clock then, and the next run's overlap covers the rest
+            Err(Refusal { error: SourceError::Rejected { .. }, body, date })
+                if !clock_excused && body.says("timestamp should not be more than") =>
             {
-                (to, clock_excused) = (date - listing.settle, true);
+                let by_its_clock = date.map(|date| date - listing.settle).filter(|by_its_clock| to - *by_its_clock > TELLING);
+                (to, clock_excused) = (by_its_clock.unwrap_or(to - CLOCKS_DIFFER), true);
             }
             Err(Refusal { error: SourceError::TooWide { .. }, .. }) if span <= SHORT_WINDOW && page_size > SMALLEST_PAGE => {
                 page_size = (page_size / 2).max(SMALLEST_PAGE);
@@ -147,7 +146,7 @@ fn assemble(api: &Api, answer: Answer<WireList>, cursor: &Cursor, page_size: u16
         let what = "`data[*].attributes.createdTime`: no element of a full page has one".to_owned();
         return Err(SourceError::WrongShape { source_name: SourceName::Webex, what, trace });
     }
-    let next = next_cursor(api, meta, cursor, &step.fresh, step.next, &keys);
+    let next = next_cursor(api, meta.as_ref(), cursor, &step.fresh, step.next, &keys);
     let possible_gap = step.possible_gap.and_then(DateTime::from_timestamp_millis);
     if let Some(at) = possible_gap {
         metrics::counter!("callscribe_possible_gaps_total", "source" => "webex").increment(1);
@@ -160,23 +159,23 @@ fn assemble(api: &Api, answer: Answer<WireList>, cursor: &Cursor, page_size: u16
 /// The API's own link if it has one that leads on, else the next position.
 fn next_cursor(
     api: &Api,
-    meta: Option<WireMeta>,
+    meta: Option<&Value>,
     cursor: &Cursor,
     fresh: &[bool],
     next: Option<Position>,
     keys: &[Key],
 ) -> Option<PageCursor> {
-    let link = meta.and_then(|meta| meta.links?.next).filter(|link| !link.trim().is_empty());
-    let leads_on = link.filter(|link| {
+    let link = meta.and_then(|meta| meta.pointer("/links/next")?.as_str()).map(str::to_owned).filter(|link| !link.trim().is_empty());
+    let leads_on = link.filter(|link: &String| {
         let here = same_origin(&api.base, link).is_some();
         if !here {
             tracing::warn!("Webex links to a next page elsewhere: the link is left alone");
         }
-        here && cursor.link.as_ref() != Some(link) && fresh.contains(&true)
+        here && cursor.link.as_deref() != Some(link.as_str()) && fresh.contains(&true)
     });
     let position = match (&leads_on, next) {
         (_, Some(next)) => next,
-        (Some(_), None) => cursor.position.advance(keys, keys.len().max(1)).next?,
+        (Some(_), None) => cursor.position.advance(keys, keys.len()).next.unwrap_or_else(|| cursor.position.clone()),
         (None, None) => return None,
     };
     serde_json::to_value(Cursor { position, link: leads_on }).ok().map(PageCursor)

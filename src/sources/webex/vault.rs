@@ -15,24 +15,18 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::oauth::{RefreshError, TokenEndpoint, TokenPair};
+use super::{
+    oauth::{RefreshError, TokenEndpoint},
+    shelf::{NAME, Shelf, unreachable},
+};
 use crate::{
     clock::Clock,
     domain::SourceName,
     ledger::VendorTrace,
-    outbound::Client,
     sources::SourceError,
-    store::{
-        SealError, Sealer, Store, StoreError,
-        tokens::{self, SealedPair, TokenRow},
-    },
+    store::{StoreError, tokens::TokenRow},
 };
 
-/// The row of `oauth_tokens`.
-const NAME: &str = "webex";
-/// What each token is sealed for: one does not open in the other's place.
-const ACCESS: &str = "oauth_tokens/webex/access_token";
-const REFRESH: &str = "oauth_tokens/webex/refresh_token";
 /// Tokens are renewed this long before they end, against clocks that differ; or in the last tenth of a shorter life.
 const EARLY: TimeDelta = TimeDelta::minutes(5);
 /// A refresh may hold the row this long: more than its request may take, so that nobody asks twice with one token.
@@ -42,10 +36,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// First and longest pause between looks at the row while another process refreshes.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LAST_LOOK: Duration = Duration::from_secs(1);
-/// A refused token is tried again this often, in case the vendor was wrong.
+/// Milliseconds after which a refused token is tried again, in case the vendor was wrong.
 const REFUSED_FOR: i64 = 5 * 60 * 1000;
-/// Tries to store a pair that the vendor gave: it may be the only one that works.
-const STORE_TRIES: u32 = 8;
 /// Time to log in again before the refresh token ends.
 const LOGIN_SOON: TimeDelta = TimeDelta::days(14);
 
@@ -63,49 +55,33 @@ struct Kept {
     renew_at: DateTime<Utc>,
 }
 
+impl Kept {
+    fn new(token: Token, ends_at: DateTime<Utc>, stored_at: DateTime<Utc>) -> Self {
+        let tenth = (ends_at - stored_at).max(TimeDelta::zero()) / 10;
+        Self { token, ends_at, renew_at: ends_at - tenth.min(EARLY) }
+    }
+}
+
 /// The keeper of one credential.
 #[derive(Debug)]
 pub(super) struct Vault {
-    store: Store,
-    sealer: Sealer,
+    shelf: Shelf,
     endpoint: TokenEndpoint,
     clock: Arc<dyn Clock>,
     /// This keeper, among all processes.
     holder: String,
+    /// The refresh token of the settings.
     seed: SecretString,
     kept: Mutex<Option<Kept>>,
-    /// A pair that the vendor gave for this version and PostgreSQL did not take yet.
-    unsaved: Mutex<Option<(i64, SealedPair)>>,
     /// One look at the row at a time in this process; tells whether the settings' token was offered to the row.
-    seeded: tokio::sync::Mutex<bool>,
-}
-
-/// What the keeper is made of.
-pub(super) struct VaultParts {
-    pub(super) store: Store,
-    pub(super) sealer: Sealer,
-    pub(super) http: Client,
-    pub(super) token_url: url::Url,
-    pub(super) client_id: String,
-    pub(super) client_secret: SecretString,
-    pub(super) refresh_token: SecretString,
-    pub(super) clock: Arc<dyn Clock>,
+    offered: tokio::sync::Mutex<bool>,
 }
 
 impl Vault {
-    pub(super) fn new(parts: VaultParts) -> Arc<Self> {
-        let VaultParts { store, sealer, http, token_url, client_id, client_secret, refresh_token, clock } = parts;
-        Arc::new(Self {
-            store,
-            sealer,
-            endpoint: TokenEndpoint { http, url: token_url, client_id, client_secret, clock: Arc::clone(&clock) },
-            clock,
-            holder: Uuid::new_v4().to_string(),
-            seed: refresh_token,
-            kept: Mutex::default(),
-            unsaved: Mutex::default(),
-            seeded: tokio::sync::Mutex::default(),
-        })
+    pub(super) fn new(shelf: Shelf, endpoint: TokenEndpoint, seed: SecretString) -> Arc<Self> {
+        let clock = Arc::clone(&endpoint.clock);
+        let holder = Uuid::new_v4().to_string();
+        Arc::new(Self { shelf, endpoint, clock, holder, seed, kept: Mutex::default(), offered: tokio::sync::Mutex::default() })
     }
 
     /// A token that should work.
@@ -118,15 +94,15 @@ impl Vault {
         if let Some(kept) = self.kept_for(version) {
             return Ok(kept);
         }
-        let mut seeded = self.seeded.lock().await;
+        let mut offered = self.offered.lock().await;
         if let Some(kept) = self.kept_for(version) {
             return Ok(kept);
         }
-        if !*seeded {
-            self.seed().await?;
-            *seeded = true;
+        if !*offered {
+            self.offer_seed().await?;
+            *offered = true;
         }
-        self.save_leftover().await?;
+        self.shelf.save_leftover().await?;
         self.find(version).await
     }
 
@@ -136,15 +112,10 @@ impl Vault {
         kept.as_ref().filter(|kept| kept.token.version > version && now < kept.renew_at).map(|kept| kept.token.clone())
     }
 
-    async fn seed(&self) -> Result<(), SourceError> {
+    async fn offer_seed(&self) -> Result<(), SourceError> {
         let identity = [self.endpoint.client_id.as_bytes(), self.seed.expose_secret().as_bytes()].join(&0);
         let fingerprint = hex::encode(digest::digest(&digest::SHA256, &identity));
-        let sealed = self.sealer.seal(REFRESH, self.seed.expose_secret()).map_err(unsealed)?;
-        let mut connection = self.store.connection().await.map_err(unreachable)?;
-        if tokens::seed(&mut connection, NAME, &sealed, &fingerprint).await.map_err(unreachable)? {
-            tracing::info!(credential = NAME, "took the refresh token from the settings");
-        }
-        Ok(())
+        self.shelf.offer(&self.seed, &fingerprint).await
     }
 
     /// Reads the row until it has a token newer than `version`, refreshing it when nobody else does.
@@ -165,19 +136,18 @@ impl Vault {
             if is_held(&row) && row.refreshing_by.is_none() {
                 return Err(cooling_down(&row));
             }
-            if !is_held(&row) && self.claim(row.version).await? {
+            if !is_held(&row) && self.shelf.claim(row.version, &self.holder, REFRESH_LEASE).await? {
                 match self.refresh(row).await {
                     Ok(Some(token)) => return Ok(token),
                     // another version came in between: look again
                     Ok(None) => {}
+                    // the present token is good for a while yet
                     Err(SourceError::Unavailable { .. } | SourceError::RateLimited { .. }) if kept.is_some() => {}
                     Err(error) => return Err(error),
                 }
             } else if Instant::now() >= deadline {
-                return Err(unavailable(
-                    "another process is refreshing the tokens and has not finished".to_owned(),
-                    VendorTrace::default(),
-                ));
+                let what = "another process is refreshing the tokens and has not finished".to_owned();
+                return Err(unavailable(what, VendorTrace::default()));
             } else {
                 tokio::time::sleep(pause + self.jitter()).await;
                 pause = (pause * 2).min(LAST_LOOK);
@@ -191,21 +161,18 @@ impl Vault {
     }
 
     async fn row(&self) -> Result<TokenRow, SourceError> {
-        let mut connection = self.store.connection().await.map_err(unreachable)?;
-        if let Some(row) = tokens::token_row(&mut connection, NAME).await.map_err(unreachable)? {
+        if let Some(row) = self.shelf.row().await? {
             return Ok(row);
         }
-        drop(connection);
         // someone removed the row: begin again from the settings
-        self.seed().await?;
-        let mut connection = self.store.connection().await.map_err(unreachable)?;
-        let row = tokens::token_row(&mut connection, NAME).await.map_err(unreachable)?;
-        row.ok_or_else(|| unreachable(StoreError::Row { table: "oauth_tokens", what: "the row of `webex` does not stay".to_owned() }))
+        self.offer_seed().await?;
+        let gone = StoreError::Row { table: "oauth_tokens", what: "the row of `webex` does not stay".to_owned() };
+        self.shelf.row().await?.ok_or_else(|| unreachable(gone))
     }
 
-    async fn claim(&self, version: i64) -> Result<bool, SourceError> {
-        let mut connection = self.store.connection().await.map_err(unreachable)?;
-        tokens::claim_refresh(&mut connection, NAME, version, &self.holder, REFRESH_LEASE).await.map_err(unreachable)
+    fn open(&self, row: &TokenRow) -> Result<Option<Kept>, SourceError> {
+        let opened = self.shelf.access_token(row)?;
+        Ok(opened.map(|(secret, ends_at)| Kept::new(Token { secret, version: row.version }, ends_at, row.updated_at)))
     }
 
     /// Refreshes in a task of its own: a job that is cancelled meanwhile must not take a rotated token with it.
@@ -215,24 +182,22 @@ impl Vault {
         task.await.unwrap_or_else(|error| Err(unavailable(format!("the refresh ended early: {error}"), VendorTrace::default())))
     }
 
+    /// `None` when another version came in between.
     async fn refresh_claimed(&self, row: TokenRow) -> Result<Option<Token>, SourceError> {
-        let refresh_token = self.sealer.open(REFRESH, &row.refresh_token).map_err(unsealed)?;
+        let refresh_token = self.shelf.refresh_token(&row)?;
         match self.endpoint.refresh(&refresh_token).await {
             Ok(pair) => {
-                let version = row.version;
-                if !self.store_pair(version, &pair).await? {
+                count("refreshed");
+                if !self.shelf.store(row.version, &pair).await? {
                     return Ok(None);
                 }
-                metrics::counter!("callscribe_token_refreshes_total", "credential" => NAME, "outcome" => "refreshed").increment(1);
                 warn_before_the_end(pair.refresh_expires_at.or(row.refresh_expires_at), self.clock.now());
-                let token = Token { secret: pair.access_token, version: version + 1 };
-                Ok(Some(self.keep(kept(token, pair.access_expires_at, self.clock.now()))))
+                let token = Token { secret: pair.access_token, version: row.version + 1 };
+                Ok(Some(self.keep(Kept::new(token, pair.access_expires_at, self.clock.now()))))
             }
             Err(RefreshError::Refused { what, trace }) => {
-                metrics::counter!("callscribe_token_refreshes_total", "credential" => NAME, "outcome" => "refused").increment(1);
-                let mut connection = self.store.connection().await.map_err(unreachable)?;
-                let stands = tokens::refuse(&mut connection, NAME, row.version, &what).await.map_err(unreachable)?;
-                if !stands {
+                count("refused");
+                if !self.shelf.refuse(row.version, &what).await? {
                     return Ok(None);
                 }
                 tracing::error!(
@@ -243,9 +208,8 @@ impl Vault {
                 Err(refused(what, trace))
             }
             Err(RefreshError::Failed { what, pause, throttled, trace }) => {
-                metrics::counter!("callscribe_token_refreshes_total", "credential" => NAME, "outcome" => "failed").increment(1);
-                let mut connection = self.store.connection().await.map_err(unreachable)?;
-                tokens::cool_down(&mut connection, NAME, row.version, &self.holder, pause).await.map_err(unreachable)?;
+                count("failed");
+                self.shelf.cool_down(row.version, &self.holder, pause).await?;
                 if throttled {
                     return Err(SourceError::RateLimited { source_name: SourceName::Webex, wait: pause, own_budget: false });
                 }
@@ -254,67 +218,11 @@ impl Vault {
         }
     }
 
-    /// Stores what the vendor gave, patiently: if it rotated the refresh token, this pair is the only one that works.
-    async fn store_pair(&self, version: i64, pair: &TokenPair) -> Result<bool, SourceError> {
-        let seal = |place: &str, secret: &SecretString| self.sealer.seal(place, secret.expose_secret()).map_err(unsealed);
-        let sealed = SealedPair {
-            access_token: seal(ACCESS, &pair.access_token)?,
-            access_expires_at: pair.access_expires_at,
-            refresh_token: pair.refresh_token.as_ref().map(|secret| seal(REFRESH, secret)).transpose()?,
-            refresh_expires_at: pair.refresh_expires_at,
-            scope: pair.scope.clone(),
-            org_id: told_org(pair.access_token.expose_secret()),
-        };
-        let mut pause = FIRST_LOOK;
-        for _ in 1..STORE_TRIES {
-            match self.try_store(version, &sealed).await {
-                Ok(stored) => return Ok(stored),
-                Err(error) => tracing::warn!(credential = NAME, %error, "could not store refreshed tokens; trying again"),
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
-        let last = self.try_store(version, &sealed).await;
-        if last.is_err() {
-            tracing::error!(
-                credential = NAME,
-                "refreshed tokens are not stored: this process keeps them and stores them as soon as it can"
-            );
-            *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, sealed));
-        }
-        last.map_err(unreachable)
-    }
-
-    async fn save_leftover(&self) -> Result<(), SourceError> {
-        let leftover = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((version, sealed)) = leftover {
-            self.try_store(version, &sealed).await.map_err(unreachable)?;
-            self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).take();
-        }
-        Ok(())
-    }
-
-    async fn try_store(&self, version: i64, sealed: &SealedPair) -> Result<bool, StoreError> {
-        let mut connection = self.store.connection().await?;
-        tokens::store_pair(&mut connection, NAME, version, sealed, self.clock.now()).await
-    }
-
-    fn open(&self, row: &TokenRow) -> Result<Option<Kept>, SourceError> {
-        let (Some(sealed), Some(ends_at)) = (&row.access_token, row.access_expires_at) else { return Ok(None) };
-        let secret = self.sealer.open(ACCESS, sealed).map_err(unsealed)?;
-        Ok(Some(kept(Token { secret, version: row.version }, ends_at, row.updated_at)))
-    }
-
     fn keep(&self, kept: Kept) -> Token {
         let token = kept.token.clone();
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         token
     }
-}
-
-fn kept(token: Token, ends_at: DateTime<Utc>, stored_at: DateTime<Utc>) -> Kept {
-    let tenth = (ends_at - stored_at).max(TimeDelta::zero()) / 10;
-    Kept { token, ends_at, renew_at: ends_at - tenth.min(EARLY) }
 }
 
 fn is_held(row: &TokenRow) -> bool {
@@ -325,10 +233,8 @@ fn is_refused(row: &TokenRow) -> bool {
     row.refused_milliseconds_ago.is_some_and(|ago| ago < REFUSED_FOR)
 }
 
-/// The organisation that a token names in its last part, when it has the usual form. A hint for people, trusted for nothing.
-fn told_org(token: &str) -> Option<String> {
-    let (_, last) = token.rsplit_once('_')?;
-    Uuid::try_parse(last).ok().map(|id| id.to_string())
+fn count(outcome: &'static str) {
+    metrics::counter!("callscribe_token_refreshes_total", "credential" => NAME, "outcome" => outcome).increment(1);
 }
 
 fn warn_before_the_end(refresh_expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) {
@@ -349,13 +255,6 @@ fn unavailable(what: String, trace: VendorTrace) -> SourceError {
 }
 
 fn cooling_down(row: &TokenRow) -> SourceError {
-    unavailable(format!("the token endpoint failed just now; it is asked again in {} ms", row.held_milliseconds), VendorTrace::default())
-}
-
-fn unreachable(why: StoreError) -> SourceError {
-    SourceError::TokensUnavailable { source_name: SourceName::Webex, why: Arc::new(why) }
-}
-
-fn unsealed(error: SealError) -> SourceError {
-    refused(format!("the tokens in `oauth_tokens` cannot be used: {error}"), VendorTrace::default())
+    let what = format!("the token endpoint failed just now; it is asked again in {} ms", row.held_milliseconds);
+    unavailable(what, VendorTrace::default())
 }
