@@ -1,8 +1,8 @@
 //! Every setting of every concern: for the generated documents, and to find names that were spelt wrong.
 
 use super::{
-    ApiSettings, DatabaseSettings, DownloadHosts, Environment, Reader, RedisSettings, Setting, TelemetrySettings, VaultSettings,
-    WebexSettings, WhisperSettings, WorkSettings,
+    ApiSettings, DatabaseSettings, DownloadHosts, Environment, Reader, RedisSettings, Setting, SyncSettings, TelemetrySettings,
+    VaultSettings, WebexSettings, WhisperSettings, WorkSettings,
 };
 
 /// The settings of one concern.
@@ -28,6 +28,7 @@ pub const CONCERNS: &[Concern] = &[
         about: "Needed by `scheduler`, `worker` and `api`. `demo` brings its own; `standalone` does when `REDIS_URL` is not given.",
         settings: RedisSettings::SETTINGS,
     },
+    Concern { title: "Sync", about: "Which calls are asked for, and when.", settings: SyncSettings::SETTINGS },
     Concern {
         title: "Transcription",
         about: "Needed by `worker transcribe`. Any server with OpenAI's `POST /audio/transcriptions` will do.",
