@@ -71,6 +71,8 @@ vocabulary! {
         TimedOut = "timed_out",
         /// The worker vanished and its lease ran out.
         LeaseLost = "lease_lost",
+        /// The job is long and let other work have a turn.
+        Unfinished = "unfinished",
         /// The worker shut down before the job ended.
         ShutDown = "shut_down",
         /// A person called it off.
@@ -124,6 +126,7 @@ impl Reason {
             Self::TimedOut => "see what it waited for in the error; requeue",
             Self::LeaseLost => "see the log of the worker named: it was killed, paused or cut off",
             Self::Cancelled => "nothing; if it is wanted after all, `callscribe requeue --state cancelled --session ID`",
+            Self::Unfinished => "nothing: it goes on from its checkpoint",
             Self::ShutDown => "nothing: another worker takes it",
             Self::DatabaseUnavailable => "check PostgreSQL; the work is done again by itself",
         }

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod by_hand;
+mod checkpoint;
 mod claim;
 mod depth;
 mod due;
@@ -20,6 +21,7 @@ mod workers_seen;
 
 pub use backoff::{Backoff, process_rng};
 pub use by_hand::{ByHand, ByHandError, Changed, cancel, enqueue_or_reopen, requeue, would_cancel, would_requeue};
+pub use checkpoint::save_checkpoint;
 pub use claim::{Claim, Claimant, Poison, claim, claim_due};
 pub use depth::{COUNTED, Count, DeadReason, Depth, Setbacks, dead_reasons, depths, recent_setbacks};
 pub use due::{due_jobs, open_kinds};

@@ -76,6 +76,13 @@ const RUN_SECONDS: Metric = Metric::histogram("callscribe_run_duration_seconds",
 const WAIT_SECONDS: Metric =
     Metric::histogram("callscribe_job_wait_seconds", &["kind"], "Seconds from due to started: what a job waits for a worker");
 const CALLS: Metric = Metric::counter("callscribe_calls_synced_total", &["source"], "Calls received from a vendor, repeats included");
+const QUARANTINED: Metric =
+    Metric::counter("callscribe_payloads_quarantined_total", &["source"], "Elements of a vendor's pages that could not be read or stored");
+const GAPS: Metric = Metric::counter(
+    "callscribe_sync_possible_gaps_total",
+    &["source"],
+    "Moments in which a vendor held more calls than it could be made to tell: look there by hand",
+);
 const BYTES: Metric = Metric::counter("callscribe_recording_bytes_total", &["source"], "Bytes of recordings copied into S3");
 const AUDIO_SECONDS: Metric =
     Metric::counter("callscribe_audio_transcribed_seconds_total", &["provider"], "Seconds of audio sent to a transcriber");
@@ -102,6 +109,8 @@ pub const CATALOGUE: &[Metric] = &[
     RUN_SECONDS,
     WAIT_SECONDS,
     CALLS,
+    QUARANTINED,
+    GAPS,
     BYTES,
     AUDIO_SECONDS,
     VENDOR_REQUESTS,
@@ -198,6 +207,16 @@ pub fn job_waited(kind: JobKind, wait: Duration) {
 /// Calls came from a vendor.
 pub fn calls_synced(source: SourceName, calls: u64) {
     ::metrics::counter!(CALLS.name, "source" => source.as_str()).increment(calls);
+}
+
+/// Elements of a vendor's page were set aside.
+pub fn payloads_quarantined(source: SourceName, elements: u64) {
+    ::metrics::counter!(QUARANTINED.name, "source" => source.as_str()).increment(elements);
+}
+
+/// A vendor could not be made to tell every call of a moment.
+pub fn possible_gap(source: SourceName) {
+    ::metrics::counter!(GAPS.name, "source" => source.as_str()).increment(1);
 }
 
 /// Bytes of a recording reached S3.
