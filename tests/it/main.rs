@@ -3,6 +3,7 @@
 // Says "test" to clippy, which then lets helpers outside `#[test]` functions unwrap as well.
 #![cfg(test)]
 
+mod calls;
 mod embedded;
 mod harness;
 mod house;
@@ -11,3 +12,4 @@ mod ledger;
 mod ledger_rows;
 mod queue;
 mod requeue;
+mod sync;
