@@ -5,7 +5,7 @@
 
 use std::{
     convert::Infallible,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use apalis_core::{
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tower::layer::util::Identity;
 
 use super::permit::Permit;
-use crate::ledger::Claimed;
+use crate::{ledger::Claimed, telemetry::chain};
 
 /// A claimed job with the permit it runs under.
 #[derive(Debug)]
@@ -49,8 +49,15 @@ impl Backend for LaneBackend {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Task<Held>, Infallible>>> {
-        self.claimed.poll_recv(cx).map(|held| held.map(|held| Ok(TaskBuilder::new(held).build())))
+    fn poll_next(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<Option<Result<Task<Held>, Infallible>>> {
+        let Some(held) = ready!(self.claimed.poll_recv(cx)) else {
+            // a worker whose backend has ended waits until it is told to stop as well; what it was handed it still finishes
+            if let Err(error) = worker.stop() {
+                tracing::debug!(error = %chain(&error), "the worker had stopped already");
+            }
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(Ok(TaskBuilder::new(held).build())))
     }
 
     fn poll_close(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
