@@ -1,4 +1,4 @@
-//! A private PostgreSQL and a private Redis for one machine: found, started, watched, restarted, stopped.
+//! A private PostgreSQL, a private Redis and a private S3 for one machine: found, started, watched, restarted, stopped.
 //!
 //! What lives here: everything that `standalone`, `demo` and the tests need to run without any service beforehand.
 //! What does not: schema (`store`), hints (`hints`), and installing the programs (`make setup`).
@@ -7,7 +7,7 @@
 //! <data_dir>/callscribe.lock   one owner per directory; holds its process id
 //! <data_dir>/postgres/         the cluster, database `callscribe`
 //! <data_dir>/redis/            its append-only file
-//! <data_dir>/run/              both sockets; nothing listens on a port
+//! <data_dir>/run/              both sockets; nothing listens on a port (S3 does: on a free one of the loopback address)
 //! <data_dir>/*.log             what the two servers say
 //! <data_dir>/servers           only when root runs it where nobody else may go: a link to where the last four are instead
 //! ```
@@ -22,6 +22,7 @@ mod health;
 mod postgres;
 mod process;
 mod redis;
+pub mod s3;
 mod services;
 mod supervisor;
 
