@@ -1,1 +1,17 @@
-//! To be written.
+//! S3: recordings in as a stream, recordings out as a stream, in memory that does not grow with them.
+//!
+//! What lives here: the client, uploads in parts, reads by range, the clearing away of uploads that died. What does not:
+//! what an object is called and what it means.
+
+mod body;
+mod checksum;
+mod client;
+mod error;
+mod read;
+mod stale;
+mod upload;
+
+pub use client::{Blob, IfMissing};
+pub use error::BlobError;
+pub use read::{ObjectHead, Reading};
+pub use upload::{ObjectDescription, StoredObject, Upload};

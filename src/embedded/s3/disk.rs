@@ -27,20 +27,21 @@ use std::{
 use ring::digest;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{EmbeddedS3Error, Fsync, record::Segment};
+use super::{EmbeddedS3Error, record::Segment};
+use crate::embedded::Durability;
 
 /// The directory, owned.
 #[derive(Debug)]
 pub(super) struct Disk {
     root: PathBuf,
-    fsync: Fsync,
+    durability: Durability,
     /// Held as long as anyone may still write here; the operating system lets go of it when the process dies.
     _lock: File,
 }
 
 impl Disk {
     /// Takes the directory, makes what is missing, and empties what is never kept.
-    pub(super) fn open(root: &Path, fsync: Fsync) -> Result<Self, EmbeddedS3Error> {
+    pub(super) fn open(root: &Path, durability: Durability) -> Result<Self, EmbeddedS3Error> {
         let unusable = |source| EmbeddedS3Error::Directory { dir: root.to_owned(), source };
         fs::create_dir_all(root).map_err(unusable)?;
         let lock = File::create(root.join("lock")).map_err(unusable)?;
@@ -49,7 +50,7 @@ impl Disk {
             Err(TryLockError::WouldBlock) => return Err(EmbeddedS3Error::InUse(root.to_owned())),
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
-        let disk = Self { root: root.to_owned(), fsync, _lock: lock };
+        let disk = Self { root: root.to_owned(), durability, _lock: lock };
         disk.make_directories().map_err(unusable)?;
         Ok(disk)
     }
@@ -100,7 +101,7 @@ impl Disk {
 
     /// Makes a written segment survive a power cut, if that is asked for.
     pub(super) fn settle_segment(&self, name: &str, file: &File) -> io::Result<()> {
-        if self.fsync == Fsync::Always {
+        if self.durability == Durability::Durable {
             file.sync_data()?;
         }
         self.settle(&self.root.join("segments").join(shard(name)))
@@ -124,7 +125,7 @@ impl Disk {
         let on_its_way = self.root.join("incoming").join(random_name());
         let mut file = File::create_new(&on_its_way)?;
         file.write_all(&text)?;
-        if self.fsync == Fsync::Always {
+        if self.durability == Durability::Durable {
             file.sync_data()?;
         }
         drop(file);
@@ -166,7 +167,7 @@ impl Disk {
     }
 
     fn settle(&self, directory: &Path) -> io::Result<()> {
-        if self.fsync == Fsync::Always { File::open(directory)?.sync_all() } else { Ok(()) }
+        if self.durability == Durability::Durable { File::open(directory)?.sync_all() } else { Ok(()) }
     }
 }
 

@@ -26,18 +26,10 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::DropGuard, task::TaskTracker};
 
 use self::{server::Ending, service::Service, storage::Storage};
+use super::Durability;
 
 /// Running requests get this long when the server stops; what is cut off then was never acknowledged.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Whether a write waits for the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fsync {
-    /// What was acknowledged survives a power cut.
-    Always,
-    /// What was acknowledged survives the death of the process, not of the machine: for tests and demonstrations.
-    Never,
-}
 
 /// How to run the server.
 #[derive(Debug, Clone)]
@@ -48,8 +40,8 @@ pub struct EmbeddedS3Options {
     pub access_key: String,
     /// Its secret.
     pub secret_key: SecretString,
-    /// Whether a write waits for the disk.
-    pub fsync: Fsync,
+    /// Whether what was acknowledged survives a power cut: then every write waits for the disk.
+    pub durability: Durability,
 }
 
 /// The server could not be started.
@@ -87,8 +79,8 @@ pub struct EmbeddedS3 {
 impl EmbeddedS3 {
     /// Opens the directory, clears away what a crash left, and serves on a free port of the loopback address.
     pub async fn start(options: EmbeddedS3Options) -> Result<Self, EmbeddedS3Error> {
-        let EmbeddedS3Options { dir, access_key, secret_key, fsync } = options;
-        let storage = tokio::task::spawn_blocking(move || Storage::open(&dir, fsync)).await.map_err(EmbeddedS3Error::Start)??;
+        let EmbeddedS3Options { dir, access_key, secret_key, durability } = options;
+        let storage = tokio::task::spawn_blocking(move || Storage::open(&dir, durability)).await.map_err(EmbeddedS3Error::Start)??;
         let mut builder = S3ServiceBuilder::new(Service { storage: Arc::new(storage) });
         builder.set_auth(SimpleAuth::from_single(access_key, secret_key.expose_secret()));
         let (listener, address) = server::bind().await.map_err(EmbeddedS3Error::Listen)?;

@@ -83,7 +83,7 @@ async fn drain(body: Option<StreamingBlob>, sink: Sink) -> S3Result<Sink> {
     let mut batch = next_batch(&mut body).await?;
     let mut sink = sink;
     while !batch.is_empty() {
-        received += batch.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+        received += batch.iter().map(length).sum::<u64>();
         if received > LARGEST_BODY {
             return Err(s3_error!(EntityTooLarge));
         }
@@ -95,15 +95,19 @@ async fn drain(body: Option<StreamingBlob>, sink: Sink) -> S3Result<Sink> {
     Ok(sink)
 }
 
+fn length(chunk: &Bytes) -> u64 {
+    u64::try_from(chunk.len()).unwrap_or(u64::MAX)
+}
+
 /// The next bytes, or none at the end.
 async fn next_batch(body: &mut StreamingBlob) -> S3Result<Vec<Bytes>> {
     let mut batch = Vec::new();
-    let mut length = 0;
-    while length < BATCH_BYTES {
+    let mut gathered = 0;
+    while gathered < BATCH_BYTES {
         let chunk = tokio::time::timeout(SILENCE, body.next()).await.map_err(|_| s3_error!(RequestTimeout))?;
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|error| s3_error!(IncompleteBody, "{error}"))?;
-        length += chunk.len();
+        gathered += chunk.len();
         if !chunk.is_empty() {
             batch.push(chunk);
         }
@@ -132,7 +136,7 @@ impl Sink {
             self.md5.update(chunk);
             self.hasher.update(chunk);
             self.file.write_all(chunk)?;
-            self.size += chunk.len() as u64;
+            self.size += length(chunk);
         }
         Ok(self)
     }

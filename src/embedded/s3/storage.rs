@@ -11,15 +11,18 @@ use chrono::{DateTime, Utc};
 use s3s::{S3Error, S3Result, dto::ETagCondition, s3_error};
 
 use super::{
-    EmbeddedS3Error, Fsync,
+    EmbeddedS3Error,
     disk::{Content, Disk},
     index::{Index, Object},
     record::ObjectRecord,
 };
-use crate::clock::{Clock, SystemClock};
+use crate::{
+    clock::{Clock, SystemClock},
+    embedded::Durability,
+};
 
 /// Turns to take; two names that share one wait for each other without need, which more turns make rarer.
-const TURNS: usize = 64;
+const TURNS: u8 = 64;
 
 /// Buckets, objects and uploads on one disk.
 #[derive(Debug)]
@@ -32,10 +35,10 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    pub(super) fn open(dir: &Path, fsync: Fsync) -> Result<Self, EmbeddedS3Error> {
-        let disk = Arc::new(Disk::open(dir, fsync)?);
+    pub(super) fn open(dir: &Path, durability: Durability) -> Result<Self, EmbeddedS3Error> {
+        let disk = Arc::new(Disk::open(dir, durability)?);
         let index = Index::load(&disk).map_err(|source| EmbeddedS3Error::Directory { dir: dir.to_owned(), source })?;
-        let turns = || std::iter::repeat_with(Mutex::default).take(TURNS).collect();
+        let turns = || std::iter::repeat_with(Mutex::default).take(usize::from(TURNS)).collect();
         let clock = Arc::new(SystemClock);
         Ok(Self { disk, index: Mutex::new(index), object_turns: turns(), upload_turns: turns(), clock })
     }
@@ -144,7 +147,7 @@ pub(super) fn broken(error: io::Error) -> S3Error {
 fn turn<'t>(turns: &'t [Mutex<()>], name: &impl Hash) -> MutexGuard<'t, ()> {
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
-    let number = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
+    let number = usize::try_from(hasher.finish() % u64::from(TURNS)).unwrap_or(0);
     lock(turns.get(number).unwrap_or(&NO_TURN))
 }
 
