@@ -34,6 +34,11 @@ pub const CONCERNS: &[Concern] = &[
         about: "Needed by `worker transcribe`. Any server with OpenAI's `POST /audio/transcriptions` will do.",
         settings: WhisperSettings::SETTINGS,
     },
+    Concern {
+        title: "S3",
+        about: "Needed by `worker recordings` and `worker transcribe`. `demo` brings its own; `standalone` does when `CALL_RECORDING_BUCKET` is not given.",
+        settings: super::BlobSettings::SETTINGS,
+    },
     Concern { title: "Work", about: "How jobs are held, tried again and handed back.", settings: WorkSettings::SETTINGS },
     Concern {
         title: "Webex Contact Center",
