@@ -39,6 +39,7 @@ pub const CONCERNS: &[Concern] = &[
         about: "Needed by `worker recordings` and `worker transcribe`. `demo` brings its own; `standalone` does when `CALL_RECORDING_BUCKET` is not given.",
         settings: super::BlobSettings::SETTINGS,
     },
+    Concern { title: "Recordings", about: "Read by `worker recordings`.", settings: super::RecordingSettings::SETTINGS },
     Concern { title: "Work", about: "How jobs are held, tried again and handed back.", settings: WorkSettings::SETTINGS },
     Concern {
         title: "Webex Contact Center",

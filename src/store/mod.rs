@@ -7,6 +7,7 @@ mod clean;
 pub mod pool;
 mod prepared;
 pub mod quarantine;
+pub mod recordings;
 pub(crate) mod schema;
 mod seal;
 pub mod settings;

@@ -1,1 +1,176 @@
-//! Placeholder.
+//! Copies a call's recording from its source into S3, as a stream, verified on the way.
+//!
+//! One job is one call. It asks the source for fresh links, notes every recording on offer, chooses the one that is the
+//! call, streams it into the bucket, and then, in the transaction that finishes the job, notes where it is and makes the
+//! transcription job. No transaction is open while bytes travel. Killed at any line and run again, it writes the same
+//! objects under the same names and the same rows.
+//!
+//! What does not live here: asking vendors (`sources`), talking to S3 (`blob`), SQL (`store`).
+
+mod choose;
+mod content;
+mod copy;
+mod names;
+mod plan;
+mod sidecar;
+mod trouble;
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_trait::async_trait;
+use callscribe::{
+    blob::Blob,
+    clock::Clock,
+    config::RecordingSettings,
+    domain::{JobKind, RecordingOffer, SessionId, SourceName},
+    ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, enqueue, hold},
+    sources::{RecordingAnswer, Source},
+    store::{
+        Connection,
+        recordings::{self, RecordedCall},
+    },
+};
+use diesel_async::AsyncConnection;
+use futures_util::{FutureExt, future::BoxFuture};
+
+pub use crate::trouble::Trouble;
+use crate::{choose::Choice, copy::Copied, plan::Plan};
+
+/// Copies recordings.
+#[derive(Clone)]
+pub struct RecordingHandler {
+    sources: HashMap<SourceName, Arc<dyn Source>>,
+    blob: Blob,
+    settings: RecordingSettings,
+    largest_bytes: u64,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for RecordingHandler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordingHandler").field("sources", &self.sources.keys()).finish_non_exhaustive()
+    }
+}
+
+impl RecordingHandler {
+    /// A handler that fetches from `sources` into `blob`, and refuses recordings of more than `largest_bytes`.
+    #[must_use]
+    pub fn new(
+        sources: impl IntoIterator<Item = Arc<dyn Source>>,
+        blob: Blob,
+        settings: RecordingSettings,
+        largest_bytes: u64,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let sources = sources.into_iter().map(|source| (source.name(), source)).collect();
+        Self { sources, blob, settings, largest_bytes, clock }
+    }
+}
+
+#[async_trait]
+impl Handler for RecordingHandler {
+    fn kind(&self) -> JobKind {
+        JobKind::Recording
+    }
+
+    async fn run(&self, job: &Claimed, context: &RunContext) -> Outcome {
+        match self.copy_recording(job, context).await {
+            Ok(effect) => Outcome::Done(effect),
+            Err(trouble) => trouble.decide(job, context, &self.settings.poll_schedule).await,
+        }
+    }
+}
+
+impl RecordingHandler {
+    async fn copy_recording(&self, job: &Claimed, context: &RunContext) -> Result<Effect, Trouble> {
+        let session = job.session_id.as_ref().ok_or(Trouble::Poison("it names no call"))?;
+        let call = begin(context.store.connection().await?.as_mut(), job, session).await?;
+        let source = self.sources.get(&call.source).ok_or(Trouble::NoSource(call.source))?;
+        let offers = match source.recordings(session).await? {
+            RecordingAnswer::Offered(offers) if !offers.is_empty() => offers,
+            RecordingAnswer::Offered(_) | RecordingAnswer::Nothing => return Err(Trouble::NothingYet),
+            RecordingAnswer::Purged => return Err(Trouble::Purged),
+        };
+        note(context.store.connection().await?.as_mut(), job, session, &offers).await?;
+        let Choice { offer, flags } = choose::main_recording(&offers).ok_or(Trouble::NothingYet)?;
+        let plan = Plan {
+            source: Arc::clone(source),
+            blob: self.blob.clone(),
+            key: names::object_key(&call, source.org_id(), session, &offer.recording_id),
+            offer,
+            call,
+            flags,
+            largest_bytes: self.largest_bytes,
+            stop: context.stop.clone(),
+        };
+        let before = recordings::stored_copy(context.store.connection().await?.as_mut(), session, &plan.offer.recording_id).await?;
+        let still_there = match &before {
+            Some(before) => sidecar::still_there(&plan, before).await?,
+            None => None,
+        };
+        let copied = match still_there {
+            Some(copied) => copied,
+            None => copy::copy(plan, self.clock.as_ref()).await?,
+        };
+        tracing::info!(
+            recording.id = %copied.stored.recording_id,
+            recording.size_bytes = copied.stored.copy.size_bytes,
+            recording.flags = ?copied.stored.flags,
+            "stored recording"
+        );
+        Ok(self.effect(job, copied))
+    }
+
+    fn effect(&self, job: &Claimed, copied: Copied) -> Effect {
+        let audio_url = self.blob.url(&copied.stored.copy.object_key);
+        let transcript = job.transcript_id;
+        let next = NewJob {
+            priority: job.priority,
+            source: job.source,
+            session_id: job.session_id.clone(),
+            transcript_id: transcript,
+            ..NewJob::new(JobKind::Transcription, job.key.clone())
+        };
+        let written = Arc::new((copied.stored, audio_url, next));
+        Effect::new(move |connection| {
+            let written = Arc::clone(&written);
+            async move {
+                let (stored, audio_url, next) = written.as_ref();
+                recordings::mark_stored(connection, stored, transcript, audio_url).await?;
+                enqueue(connection, std::slice::from_ref(next)).await
+            }
+            .boxed()
+        })
+    }
+}
+
+/// Says that the download has begun, if the job is still ours, and reads what the call is.
+///
+/// Boxed, like every transaction here: the compiler cannot yet prove an async closure that borrows to be `Send`.
+fn begin<'a>(connection: &'a mut Connection, job: &'a Claimed, session: &'a SessionId) -> BoxFuture<'a, Result<RecordedCall, Trouble>> {
+    connection
+        .transaction(async move |transaction| {
+            hold(transaction, job).await?;
+            if let Some(transcript) = job.transcript_id {
+                recordings::begin_downloading(transaction, transcript).await?;
+            }
+            recordings::recorded_call(transaction, session).await?.ok_or(Trouble::Poison("its call is not in the database"))
+        })
+        .boxed()
+}
+
+/// Every recording on offer becomes a row, the ones that policy leaves out too.
+fn note<'a>(
+    connection: &'a mut Connection,
+    job: &'a Claimed,
+    session: &'a SessionId,
+    offers: &'a [RecordingOffer],
+) -> BoxFuture<'a, Result<(), Trouble>> {
+    connection
+        .transaction(async move |transaction| {
+            hold(transaction, job).await?;
+            recordings::note_offers(transaction, session, offers, |offer| !choose::is_of_the_call(offer)).await?;
+            Ok(())
+        })
+        .boxed()
+}

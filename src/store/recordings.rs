@@ -1,0 +1,232 @@
+//! `call_recordings`: what a vendor offered for a call and what of it is in S3; and the first step of a call's transcript.
+
+use chrono::{DateTime, Utc};
+use diesel::{OptionalExtension, QueryableByName, sql_types};
+use diesel_async::RunQueryDsl;
+
+use crate::{
+    domain::{OrgId, RecordingId, RecordingOffer, SessionId, SourceName, TranscriptId},
+    store::{Connection, StoreError},
+};
+
+const TABLE: &str = "call_recordings";
+
+/// What a recording's name and place follow from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedCall {
+    /// The vendor.
+    pub source: SourceName,
+    /// The tenant, if the vendor told it.
+    pub org_id: Option<OrgId>,
+    /// When the call began.
+    pub start_time: DateTime<Utc>,
+}
+
+#[derive(QueryableByName)]
+struct CallRow {
+    #[diesel(sql_type = sql_types::Text)]
+    source: String,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    org_id: Option<String>,
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    start_time: DateTime<Utc>,
+}
+
+/// The call a recording is looked for; `None` when it was never synced or has been removed since.
+pub async fn recorded_call(connection: &mut Connection, session: &SessionId) -> Result<Option<RecordedCall>, StoreError> {
+    let row: Option<CallRow> = diesel::sql_query("SELECT source, org_id, start_time FROM call_interactions WHERE session_id = $1")
+        .bind::<sql_types::Text, _>(session.as_str())
+        .get_result(connection)
+        .await
+        .optional()?;
+    row.map(|row| {
+        let unreadable = |what: String| StoreError::Row { table: "call_interactions", what };
+        Ok(RecordedCall {
+            source: row.source.parse().map_err(|error: crate::domain::UnknownWord| unreadable(error.to_string()))?,
+            org_id: row.org_id.map(OrgId::parse).transpose().map_err(|error| unreadable(error.to_string()))?,
+            start_time: row.start_time,
+        })
+    })
+    .transpose()
+}
+
+/// Moves a transcript to `downloading` and its call along. Returns whether it moved, or stood there already: one that is
+/// further is left alone.
+pub async fn begin_downloading(connection: &mut Connection, id: TranscriptId) -> Result<bool, StoreError> {
+    let moved: Vec<Session> = diesel::sql_query(
+        "WITH moved AS (
+             UPDATE call_transcripts SET status = 'downloading', updated_at = now()
+             WHERE id = $1 AND status IN ('pending', 'downloading')
+             RETURNING session_id, leg),
+         mirrored AS (
+             UPDATE call_interactions AS c SET transcript_status = 'processing'
+             FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id AND c.transcript_status <> 'processing')
+         SELECT session_id FROM moved",
+    )
+    .bind::<sql_types::Uuid, _>(id.0)
+    .load(connection)
+    .await?;
+    Ok(!moved.is_empty())
+}
+
+#[derive(QueryableByName)]
+struct Session {
+    #[diesel(sql_type = sql_types::Text)]
+    #[expect(dead_code, reason = "only the row's existence matters")]
+    session_id: String,
+}
+
+/// Notes every recording the vendor offers for a call, in one statement. What was stored stays stored; what a vendor leaves
+/// out this time never overwrites what it told before. `skipped` are the legs that policy does not copy.
+pub async fn note_offers(
+    connection: &mut Connection,
+    session: &SessionId,
+    offers: &[RecordingOffer],
+    skipped: impl Fn(&RecordingOffer) -> bool,
+) -> Result<usize, StoreError> {
+    if offers.is_empty() {
+        return Ok(0);
+    }
+    // the same recording twice in one answer would be the same row twice in one statement
+    let mut seen = std::collections::HashSet::new();
+    let offers: Vec<&RecordingOffer> = offers.iter().filter(|offer| seen.insert(&offer.recording_id)).collect();
+    let noted = diesel::sql_query(
+        "INSERT INTO call_recordings (session_id, recording_id, leg, segment, status, channel1, channel2, started_at, stopped_at)
+         SELECT $1, id, leg, segment, status, channel1, channel2, started_at, stopped_at
+         FROM unnest($2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[])
+              AS new (id, leg, segment, status, channel1, channel2, started_at, stopped_at)
+         ON CONFLICT (session_id, recording_id) DO UPDATE SET
+             leg = excluded.leg, segment = excluded.segment,
+             status = CASE WHEN call_recordings.status = 'stored' THEN 'stored' ELSE excluded.status END,
+             channel1 = coalesce(excluded.channel1, call_recordings.channel1),
+             channel2 = coalesce(excluded.channel2, call_recordings.channel2),
+             started_at = coalesce(excluded.started_at, call_recordings.started_at),
+             stopped_at = coalesce(excluded.stopped_at, call_recordings.stopped_at)",
+    )
+    .bind::<sql_types::Text, _>(session.as_str())
+    .bind::<sql_types::Array<sql_types::Text>, _>(offers.iter().map(|offer| offer.recording_id.as_str()).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::Text>, _>(offers.iter().map(|offer| offer.leg.as_str()).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::Bool>, _>(offers.iter().map(|offer| offer.segment).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::Text>, _>(
+        offers.iter().map(|offer| if skipped(offer) { "skipped" } else { "available" }).collect::<Vec<_>>(),
+    )
+    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Text>>, _>(
+        offers.iter().map(|offer| offer.channels[0].as_deref()).collect::<Vec<_>>(),
+    )
+    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Text>>, _>(
+        offers.iter().map(|offer| offer.channels[1].as_deref()).collect::<Vec<_>>(),
+    )
+    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Timestamptz>>, _>(
+        offers.iter().map(|offer| offer.started_at).collect::<Vec<_>>(),
+    )
+    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Timestamptz>>, _>(
+        offers.iter().map(|offer| offer.stopped_at).collect::<Vec<_>>(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(noted)
+}
+
+/// Where a recording's bytes are, and what they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCopy {
+    /// Key of the object.
+    pub object_key: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// SHA-256 of its bytes, lower-case hex.
+    pub sha256: String,
+}
+
+#[derive(QueryableByName)]
+struct StoredRow {
+    #[diesel(sql_type = sql_types::Text)]
+    object_key: String,
+    #[diesel(sql_type = sql_types::BigInt)]
+    size_bytes: i64,
+    #[diesel(sql_type = sql_types::Text)]
+    sha256: String,
+}
+
+/// The copy of a recording, if one was stored.
+pub async fn stored_copy(
+    connection: &mut Connection,
+    session: &SessionId,
+    recording: &RecordingId,
+) -> Result<Option<StoredCopy>, StoreError> {
+    let row: Option<StoredRow> = diesel::sql_query(
+        "SELECT object_key, size_bytes, sha256 FROM call_recordings WHERE session_id = $1 AND recording_id = $2 AND status = 'stored'",
+    )
+    .bind::<sql_types::Text, _>(session.as_str())
+    .bind::<sql_types::Text, _>(recording.as_str())
+    .get_result(connection)
+    .await
+    .optional()?;
+    row.map(|row| {
+        let size_bytes = u64::try_from(row.size_bytes)
+            .map_err(|_| StoreError::Row { table: TABLE, what: format!("`size_bytes` is {}", row.size_bytes) })?;
+        Ok(StoredCopy { object_key: row.object_key, size_bytes, sha256: row.sha256 })
+    })
+    .transpose()
+}
+
+/// A recording whose bytes are in S3, and what was read from them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecording {
+    /// The call.
+    pub session_id: SessionId,
+    /// The recording.
+    pub recording_id: RecordingId,
+    /// Where the bytes are.
+    pub copy: StoredCopy,
+    /// `pcm`, `mulaw` or `alaw`; `None` for a codec that we do not read.
+    pub codec: Option<String>,
+    /// Samples per second per channel.
+    pub sample_rate_hz: Option<u32>,
+    /// Number of channels.
+    pub channels: Option<u16>,
+    /// Playing time by the bytes received.
+    pub duration_ms: Option<u64>,
+    /// What is odd about it.
+    pub flags: Vec<String>,
+}
+
+/// Notes that a recording is in S3, and makes it the recording of its call and of the transcript. Returns whether the
+/// recording was known.
+pub async fn mark_stored(
+    connection: &mut Connection,
+    stored: &StoredRecording,
+    transcript: Option<TranscriptId>,
+    audio_url: &str,
+) -> Result<bool, StoreError> {
+    let marked: Vec<Session> = diesel::sql_query(
+        "WITH stored AS (
+             UPDATE call_recordings SET
+                 status = 'stored', object_key = $3, size_bytes = $4, sha256 = $5, codec = $6, sample_rate_hz = $7, channels = $8,
+                 duration_ms = $9, flags = $10, stored_at = now()
+             WHERE session_id = $1 AND recording_id = $2
+             RETURNING session_id, recording_id),
+         transcript AS (
+             UPDATE call_transcripts AS t SET audio_url = $12, recording_id = stored.recording_id, updated_at = now()
+             FROM stored WHERE t.id = $11),
+         call AS (
+             UPDATE call_interactions AS c SET recording_id = stored.recording_id
+             FROM stored WHERE c.session_id = stored.session_id AND c.recording_id IS DISTINCT FROM stored.recording_id)
+         SELECT session_id FROM stored",
+    )
+    .bind::<sql_types::Text, _>(stored.session_id.as_str())
+    .bind::<sql_types::Text, _>(stored.recording_id.as_str())
+    .bind::<sql_types::Text, _>(&stored.copy.object_key)
+    .bind::<sql_types::BigInt, _>(i64::try_from(stored.copy.size_bytes).unwrap_or(i64::MAX))
+    .bind::<sql_types::Text, _>(&stored.copy.sha256)
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(stored.codec.as_deref())
+    .bind::<sql_types::Nullable<sql_types::Integer>, _>(stored.sample_rate_hz.and_then(|rate| i32::try_from(rate).ok()))
+    .bind::<sql_types::Nullable<sql_types::SmallInt>, _>(stored.channels.and_then(|channels| i16::try_from(channels).ok()))
+    .bind::<sql_types::Nullable<sql_types::BigInt>, _>(stored.duration_ms.and_then(|duration| i64::try_from(duration).ok()))
+    .bind::<sql_types::Array<sql_types::Text>, _>(&stored.flags)
+    .bind::<sql_types::Nullable<sql_types::Uuid>, _>(transcript.map(|id| id.0))
+    .bind::<sql_types::Text, _>(audio_url)
+    .load(connection)
+    .await?;
+    Ok(!marked.is_empty())
+}
