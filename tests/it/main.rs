@@ -3,6 +3,7 @@
 // Says "test" to clippy, which then lets helpers outside `#[test]` functions unwrap as well.
 #![cfg(test)]
 
+mod blob;
 mod calls;
 mod embedded;
 mod harness;
@@ -12,4 +13,5 @@ mod ledger;
 mod ledger_rows;
 mod queue;
 mod requeue;
+mod s3_matrix;
 mod sync;

@@ -12,9 +12,11 @@
 mod database;
 mod patience;
 mod proxy;
+mod s3;
 mod services;
 
 pub(crate) use database::{TestDatabase, database};
 pub(crate) use patience::{Held, eventually, travel};
 pub(crate) use proxy::{Fault, Proxy, Upstream, proxy};
+pub(crate) use s3::{ACCESS_KEY, BUCKET, SECRET_KEY, TestS3, client, s3, s3_in, settings};
 pub(crate) use services::{PrivateServices, hints, private_services, redis, temp_dir};
