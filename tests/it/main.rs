@@ -12,6 +12,7 @@ mod inspect;
 mod ledger;
 mod ledger_rows;
 mod queue;
+mod recordings;
 mod requeue;
 mod s3_matrix;
 mod sync;
