@@ -13,14 +13,14 @@ pub struct SyncSettings {
     pub overlap: Duration,
     /// `CALL_SYNC_LOOKBACK_MINUTES`: how far back the first live run looks.
     pub first_look_back: Duration,
-    /// `SYNC_SETTLE`: how long before now every window ends.
-    pub settle: Duration,
     /// `SYNC_WINDOW_MAX`: the longest span asked for at once.
     pub window_max: Duration,
 }
 
 /// A live run costs the vendor at least one request, and several may be configured.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// Less would be eaten up by the seconds before now that every window leaves out.
+const SHORTEST_OVERLAP: Duration = Duration::from_mins(1);
 /// Webex answers 400 to a longer span.
 const LONGEST_WINDOW: Duration = Duration::from_hours(184 * 24);
 /// Shorter windows would be many requests for nothing.
@@ -40,18 +40,13 @@ impl SyncSettings {
         "15",
         "How far back the very first run of a source looks, in minutes; for older calls use `callscribe sync --from`",
     );
-    const SETTLE: Setting = Setting::new(
-        "SYNC_SETTLE",
-        "5s",
-        "How long before now a run ends: the vendor's clock may be behind, and it refuses times of its future",
-    );
     const WINDOW_MAX: Setting = Setting::new(
         "SYNC_WINDOW_MAX",
         "31d",
         "Longest span asked for at once, at most 184 days; what the vendor finds too wide is halved",
     );
     /// What this concern reads.
-    pub const SETTINGS: &'static [Setting] = &[Self::INTERVAL, Self::OVERLAP, Self::FIRST_LOOK_BACK, Self::SETTLE, Self::WINDOW_MAX];
+    pub const SETTINGS: &'static [Setting] = &[Self::INTERVAL, Self::OVERLAP, Self::FIRST_LOOK_BACK, Self::WINDOW_MAX];
 
     /// Reads the group.
     pub fn read(reader: &mut Reader<'_>) -> Self {
@@ -61,7 +56,6 @@ impl SyncSettings {
             interval: reader.duration(&Self::INTERVAL).unwrap_or(default.interval),
             overlap: reader.duration(&Self::OVERLAP).unwrap_or(default.overlap),
             first_look_back: minutes.map_or(default.first_look_back, |minutes| Duration::from_mins(minutes.into())),
-            settle: reader.duration(&Self::SETTLE).unwrap_or(default.settle),
             window_max: reader.duration(&Self::WINDOW_MAX).unwrap_or(default.window_max),
         };
         settings.check(reader);
@@ -72,14 +66,14 @@ impl SyncSettings {
         if self.interval < SHORTEST_INTERVAL {
             reader.complain(Self::INTERVAL.name, "is too short: every run costs the vendor a request");
         }
-        if self.overlap.is_zero() || self.overlap > LONGEST_LOOK_BACK {
-            reader.complain(Self::OVERLAP.name, "is not usable: calls told late would be missed, or no vendor reaches back so far");
+        if self.overlap < SHORTEST_OVERLAP || self.overlap > LONGEST_LOOK_BACK {
+            reader.complain(
+                Self::OVERLAP.name,
+                "is not usable: below one minute calls told late would be missed, and no vendor reaches back more than 364 days",
+            );
         }
-        if self.first_look_back <= self.settle || self.first_look_back > LONGEST_LOOK_BACK {
-            reader.complain(Self::FIRST_LOOK_BACK.name, "is not usable: it must be longer than `SYNC_SETTLE` and at most 364 days");
-        }
-        if self.settle > self.overlap {
-            reader.complain(Self::SETTLE.name, "fights with `SYNC_OVERLAP`: a run would end before it begins");
+        if self.first_look_back.is_zero() || self.first_look_back > LONGEST_LOOK_BACK {
+            reader.complain(Self::FIRST_LOOK_BACK.name, "is not usable: it must be at least one minute and at most 364 days");
         }
         if self.window_max < SHORTEST_WINDOW || self.window_max > LONGEST_WINDOW {
             reader.complain(Self::WINDOW_MAX.name, "is not usable: a window lasts from one minute to 184 days");
@@ -93,7 +87,6 @@ impl Default for SyncSettings {
             interval: Duration::from_mins(10),
             overlap: Duration::from_mins(15),
             first_look_back: Duration::from_mins(15),
-            settle: Duration::from_secs(5),
             window_max: Duration::from_hours(31 * 24),
         }
     }

@@ -168,6 +168,7 @@ diesel::table! {
         refreshing_by -> Nullable<Text>,
         refused_at -> Nullable<Timestamptz>,
         refused_why -> Nullable<Text>,
+        seeds -> Array<Text>,
         updated_at -> Timestamptz,
     }
 }

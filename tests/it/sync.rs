@@ -4,6 +4,7 @@ mod crash;
 mod errors;
 mod pages;
 mod tenant;
+mod webex;
 mod windows;
 
 use std::{sync::Arc, time::Duration};
@@ -14,6 +15,7 @@ use callscribe::{
     domain::{JobKind, Reason, SourceName, Window},
     ledger::{self, Claimant, Claimed, Handler, Hint, NewJob, Outcome, RunContext, WorkerIdentity},
     schedule::SyncPayload,
+    sources::Source,
     store::Store,
 };
 use callscribe_worker_sync::{Recipe, SyncHandler};
@@ -41,6 +43,8 @@ struct Scene {
     database: TestDatabase,
     store: Store,
     tenant: Tenant,
+    /// Who is asked: the tenant, unless a test brings another.
+    source: Arc<dyn Source>,
     clock: ManualClock,
     settings: SyncSettings,
 }
@@ -55,12 +59,13 @@ impl Scene {
     async fn new() -> Self {
         let database = harness::database().await;
         let (store, clock) = (database.store(), ManualClock::at(noon()));
-        Self { store, database, tenant: Tenant::new(clock.clone()), clock, settings: SyncSettings::default() }
+        let tenant = Tenant::new(clock.clone());
+        Self { store, database, source: Arc::new(tenant.clone()), tenant, clock, settings: SyncSettings::default() }
     }
 
     fn handler(&self) -> SyncHandler {
         let recipe = Recipe { settings: self.settings.clone(), provider: "whisper".to_owned(), recording_attempts: 8 };
-        SyncHandler::new(vec![Arc::new(self.tenant.clone())], recipe, Arc::new(self.clock.clone()))
+        SyncHandler::new(vec![Arc::clone(&self.source)], recipe, Arc::new(self.clock.clone()))
     }
 
     /// Enqueues a job.
@@ -134,8 +139,9 @@ impl Scene {
     }
 
     async fn watermark(&self) -> Option<DateTime<Utc>> {
-        let value = self.ask("SELECT coalesce((SELECT value FROM app_settings WHERE key = 'webex:org-1:watermark'), 'null') AS value");
-        serde_json::from_value(value.await).unwrap()
+        let key = format!("webex:{}:watermark", self.source.org_id());
+        let query = format!("SELECT coalesce((SELECT value FROM app_settings WHERE key = '{key}'), 'null') AS value");
+        serde_json::from_value(self.ask(&query).await).unwrap()
     }
 }
 

@@ -8,6 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// Webex tells calls of the last twelve months; a day less, because its year may be a leap year and its clock ahead of ours.
 const HISTORY: TimeDelta = TimeDelta::days(364);
+/// Every window ends this long before now: clocks differ, and a vendor may refuse times of its future. A source whose vendor needs
+/// more leaves out more by itself.
+const SETTLE: TimeDelta = TimeDelta::seconds(5);
 /// Open calls that began within this span of each other are read with one request.
 const NEAR: TimeDelta = TimeDelta::minutes(1);
 /// Requests one run spends on open calls at most; with more of them, neighbours share a window.
@@ -24,7 +27,7 @@ pub(crate) struct Reach {
 
 /// The window of a live run: from the watermark less the overlap, or the first look back, to just before now.
 pub(crate) fn live(settings: &SyncSettings, watermark: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Reach, EmptyWindow> {
-    let to = now - span(settings.settle);
+    let to = now - SETTLE;
     // a watermark of the future (a vendor's clock gone wrong) must not end in asking for nothing, for ever
     let from = watermark.map_or(now - span(settings.first_look_back), |seen| seen.min(to) - span(settings.overlap));
     reach(from, to, now)
@@ -32,7 +35,7 @@ pub(crate) fn live(settings: &SyncSettings, watermark: Option<DateTime<Utc>>, no
 
 /// The window of a backfill: as asked for, as far as the vendor reaches.
 pub(crate) fn backfill(settings: &SyncSettings, asked: Window, now: DateTime<Utc>) -> Result<Reach, EmptyWindow> {
-    reach(asked.from, asked.to.min(now - span(settings.settle)), now)
+    reach(asked.from, asked.to.min(now - SETTLE), now)
 }
 
 fn reach(from: DateTime<Utc>, to: DateTime<Utc>, now: DateTime<Utc>) -> Result<Reach, EmptyWindow> {
