@@ -1,5 +1,6 @@
-//! Who turns speech into text: one trait, one folder per provider.
+//! Who turns speech into text: one trait, one folder per provider, and the checks that every answer goes through.
 
+pub mod check;
 pub mod whisper;
 
 use std::{pin::Pin, time::Duration};

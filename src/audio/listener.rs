@@ -49,6 +49,12 @@ impl Listener {
         self.open.as_ref().is_some_and(|(_, detector)| detector.has_heard_sound())
     }
 
+    /// The header, once it has passed.
+    #[must_use]
+    pub fn wav(&self) -> Option<Wav> {
+        self.open.as_ref().map(|(wav, _)| *wav)
+    }
+
     /// What was heard, now that the file has ended.
     pub fn finish(self) -> Result<Heard, WavError> {
         let Some((wav, detector)) = self.open else { return Err(self.reader.finish().err().unwrap_or(WavError::Empty)) };

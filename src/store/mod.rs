@@ -13,6 +13,7 @@ mod seal;
 pub mod settings;
 pub mod sync_state;
 pub mod tokens;
+pub mod transcriptions;
 pub mod transcripts;
 
 pub use pool::{Pool, PooledConnection, Store, StoreError, migrate, missing_migrations};

@@ -60,10 +60,10 @@ fn put_in_order(answer: WireAnswer, asked: Asked<'_>) -> Transcription {
         let spoken = if segments.is_empty() { words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>() } else { texts(&segments) };
         spoken.join(" ")
     });
-    let language = Some(answer.language.trim()).filter(|language| !language.is_empty());
+    let language = Some(one_line(&answer.language)).filter(|language| !language.is_empty());
     Transcription {
         text,
-        language: language.map(|language| code_of(language).map_or_else(|| language.to_owned(), str::to_owned)),
+        language: language.map(|language| code_of(&language).map_or(language, str::to_owned)),
         duration: answer.duration.map(|duration| if duration > NANOSECONDS_FROM { duration / 1e9 } else { duration }),
         billed_seconds,
         segments,
@@ -78,9 +78,9 @@ fn texts(segments: &[Segment]) -> Vec<&str> {
     segments.iter().map(|segment| segment.text.as_str()).collect()
 }
 
-/// Trimmed, every run of white space one space: servers join lines in their own ways.
+/// Trimmed, every run of white space one space: servers join lines in their own ways. PostgreSQL takes no NUL in a text.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.split(|letter: char| letter.is_whitespace() || letter == '\0').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Puts times right and counts how often it had to.
@@ -98,7 +98,12 @@ struct Raw<T> {
 }
 
 impl Repairs {
+    /// Words of which none has a time are no words of ours: everything would seem to be said at the start.
     fn words(&mut self, words: Vec<WireWord>) -> Vec<Word> {
+        if words.iter().all(|word| word.start.is_none() && word.end.is_none()) {
+            self.repaired(words.len());
+            return Vec::new();
+        }
         let raw = words.into_iter().map(|word| Raw { start: word.start, end: word.end, item: (one_line(&word.word), word.probability) });
         let raw = self.without_empty(raw.collect(), |(text, _)| text);
         let spans = self.spans(raw);
@@ -115,9 +120,7 @@ impl Repairs {
         let segment = |(start, end, wire): (f64, f64, WireSegment)| Segment {
             start,
             end,
-            speaker: wire
-                .speaker
-                .and_then(|speaker| speaker.as_str().map(str::to_owned).or_else(|| speaker.as_i64().map(|n| n.to_string()))),
+            speaker: wire.speaker.and_then(|speaker| speaker.as_str().map(one_line).or_else(|| speaker.as_i64().map(|n| n.to_string()))),
             text: wire.text,
             no_speech_prob: wire.no_speech_prob,
             avg_logprob: wire.avg_logprob,

@@ -109,7 +109,19 @@ fn times_out_of_order_or_range_are_put_right_and_counted() {
 #[test]
 fn text_is_made_from_what_there_is() {
     assert_eq!(transcript(r#"{"segments":[{"text":" one ","start":0,"end":1},{"text":"two","start":1,"end":2}]}"#).text, "one two");
-    assert_eq!(transcript(r#"{"words":[{"word":"one"},{"word":"two"}]}"#).text, "one two");
+    assert_eq!(transcript(r#"{"words":[{"word":"one","start":0,"end":1},{"word":"two"}]}"#).text, "one two");
+}
+
+#[test]
+fn words_without_any_times_are_left_out_and_the_text_stays() {
+    let read = transcript(r#"{"text":"one two","words":[{"word":"one","start":null},{"word":"two"}]}"#);
+    assert_eq!((read.text.as_str(), read.words.len(), read.repairs), ("one two", 0, 2));
+}
+
+#[test]
+fn a_nul_that_no_database_takes_is_left_out() {
+    let read = transcript(r#"{"text":"one\u0000two","language":"\u0000","words":[{"word":"\u0000","start":0,"end":1}]}"#);
+    assert_eq!((read.text.as_str(), read.language, read.words.len()), ("one two", None, 0));
 }
 
 proptest! {
@@ -122,7 +134,8 @@ proptest! {
         let words: Vec<_> = times.iter().map(|(start, end)| serde_json::json!({"word": "w", "start": start, "end": end})).collect();
         let body = serde_json::json!({"text": "w", "words": words}).to_string();
         let read = transcript(&body);
-        prop_assert_eq!(read.words.len(), times.len());
+        let none_is_known = times.iter().all(|(start, end)| [start, end].into_iter().all(|time| time.is_none_or(|time| time < 0.0)));
+        prop_assert_eq!(read.words.len(), if none_is_known { 0 } else { times.len() });
         prop_assert!(read.words.is_sorted_by(|one, other| one.start <= other.start));
         prop_assert!(read.words.iter().all(|word| word.end >= word.start && word.end <= 31.0));
     }

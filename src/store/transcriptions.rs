@@ -1,0 +1,162 @@
+//! `call_transcripts` as the transcription worker sees them: what to transcribe, and the transcript that came of it.
+
+use diesel::{OptionalExtension, QueryableByName, sql_types};
+use diesel_async::RunQueryDsl;
+
+use crate::{
+    domain::{SessionId, TranscriptId, TranscriptStatus},
+    store::{Connection, StoreError},
+};
+
+/// A transcript to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TranscriptTask {
+    /// The call.
+    pub session_id: SessionId,
+    /// Where the transcript stands.
+    pub status: TranscriptStatus,
+    /// The recording to make it from; `None` when none is stored.
+    pub audio: Option<StoredAudioRow>,
+}
+
+/// A recording in S3, as it was when it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAudioRow {
+    /// Its key in the bucket.
+    pub object_key: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// SHA-256 of its bytes, lower-case hex.
+    pub sha256: String,
+}
+
+#[derive(QueryableByName)]
+struct TaskRow {
+    #[diesel(sql_type = sql_types::Text)]
+    session_id: String,
+    #[diesel(sql_type = sql_types::Text)]
+    status: String,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    object_key: Option<String>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    size_bytes: Option<i64>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    sha256: Option<String>,
+}
+
+/// What is to be transcribed for a transcript, and from what; `None` when there is no such transcript.
+pub async fn transcript_task(connection: &mut Connection, id: TranscriptId) -> Result<Option<TranscriptTask>, StoreError> {
+    let row: Option<TaskRow> = diesel::sql_query(
+        "SELECT t.session_id, t.status, r.object_key, r.size_bytes, r.sha256
+         FROM call_transcripts AS t
+         LEFT JOIN LATERAL (
+             SELECT object_key, size_bytes, sha256 FROM call_recordings
+             WHERE session_id = t.session_id AND status = 'stored'
+               AND (recording_id = t.recording_id OR (t.recording_id IS NULL AND leg = t.leg))
+             ORDER BY stored_at LIMIT 1) AS r ON true
+         WHERE t.id = $1",
+    )
+    .bind::<sql_types::Uuid, _>(id.0)
+    .get_result(connection)
+    .await
+    .optional()?;
+    row.map(TranscriptTask::try_from).transpose()
+}
+
+impl TryFrom<TaskRow> for TranscriptTask {
+    type Error = StoreError;
+
+    fn try_from(row: TaskRow) -> Result<Self, StoreError> {
+        let unreadable = |what: String| StoreError::Row { table: "call_transcripts", what };
+        let audio = match (row.object_key, row.size_bytes, row.sha256) {
+            (Some(object_key), Some(size), Some(sha256)) => {
+                let size_bytes = u64::try_from(size).map_err(|_| unreadable(format!("its recording's size is {size}")))?;
+                Some(StoredAudioRow { object_key, size_bytes, sha256 })
+            }
+            _ => None,
+        };
+        Ok(Self {
+            session_id: SessionId::parse(row.session_id).map_err(|error| unreadable(error.to_string()))?,
+            status: row.status.parse().map_err(|error: crate::domain::UnknownWord| unreadable(error.to_string()))?,
+            audio,
+        })
+    }
+}
+
+/// Moves a transcript to `transcribing` and its call along. Returns whether it moved, or stood there already.
+pub async fn begin_transcribing(connection: &mut Connection, id: TranscriptId, provider: &str, model: &str) -> Result<bool, StoreError> {
+    let moved: Vec<Moved> = diesel::sql_query(
+        "WITH moved AS (
+             UPDATE call_transcripts SET status = 'transcribing', provider = $2, model = $3, updated_at = now()
+             WHERE id = $1 AND status IN ('pending', 'downloading', 'transcribing')
+             RETURNING session_id, leg),
+         mirrored AS (
+             UPDATE call_interactions AS c SET transcript_status = 'processing'
+             FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id AND c.transcript_status <> 'processing')
+         SELECT session_id FROM moved",
+    )
+    .bind::<sql_types::Uuid, _>(id.0)
+    .bind::<sql_types::Text, _>(provider)
+    .bind::<sql_types::Text, _>(model)
+    .load(connection)
+    .await?;
+    Ok(!moved.is_empty())
+}
+
+#[derive(QueryableByName)]
+struct Moved {
+    #[diesel(sql_type = sql_types::Text)]
+    #[expect(dead_code, reason = "only the row's existence matters")]
+    session_id: String,
+}
+
+/// A transcript that was made.
+#[derive(Debug, Clone)]
+pub struct MadeTranscript {
+    /// The row.
+    pub id: TranscriptId,
+    /// Who made it.
+    pub provider: &'static str,
+    /// The provider's model.
+    pub model: String,
+    /// What was said; empty when nothing was.
+    pub text: String,
+    /// The whole document, see docs/TRANSCRIPT_JSON.md.
+    pub document: serde_json::Value,
+    /// ISO 639-1 code, or the provider's word.
+    pub language: Option<String>,
+    /// What is doubtful about it.
+    pub flags: Vec<&'static str>,
+    /// Seconds of audio sent to the provider.
+    pub audio_seconds: f64,
+    /// The provider's id of the request.
+    pub provider_request_id: Option<String>,
+}
+
+/// Stores a transcript and moves it and its call to `complete`. Returns whether it moved: a complete one stays as it is.
+pub async fn complete_transcript(connection: &mut Connection, made: &MadeTranscript) -> Result<bool, StoreError> {
+    let moved: Vec<Moved> = diesel::sql_query(
+        "WITH moved AS (
+             UPDATE call_transcripts
+             SET status = 'complete', provider = $2, model = $3, transcript_text = $4, transcript_json = $5, language = $6, flags = $7,
+                 audio_seconds = $8, provider_request_id = $9, error_message = NULL, completed_at = now(), updated_at = now()
+             WHERE id = $1 AND status IN ('pending', 'downloading', 'transcribing')
+             RETURNING session_id, leg),
+         mirrored AS (
+             UPDATE call_interactions AS c SET transcript_status = 'complete'
+             FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id)
+         SELECT session_id FROM moved",
+    )
+    .bind::<sql_types::Uuid, _>(made.id.0)
+    .bind::<sql_types::Text, _>(made.provider)
+    .bind::<sql_types::Text, _>(&made.model)
+    .bind::<sql_types::Text, _>(&made.text)
+    .bind::<sql_types::Jsonb, _>(&made.document)
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(made.language.as_deref())
+    .bind::<sql_types::Array<sql_types::Text>, _>(&made.flags)
+    .bind::<sql_types::Double, _>(made.audio_seconds)
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(made.provider_request_id.as_deref())
+    .load(connection)
+    .await?;
+    Ok(!moved.is_empty())
+}
