@@ -75,8 +75,8 @@ fn an_ordinary_answer_is_good() {
 fn an_hour_of_ordinary_talk_is_not_taken_for_a_circle() {
     let sentences =
         ["the printer on the second floor", "my account was locked again", "could you read me the code", "let me check that for you"];
-    let turns = (0..2000_u32)
-        .map(|n| format!("{} {} {}", sentences[n as usize % 4], n * 7919 % 1009, TALK.split(' ').nth(n as usize % 40).unwrap()));
+    let said_in_turns = sentences.iter().cycle().zip(TALK.split(' ').cycle()).zip(0..2000_u32);
+    let turns = said_in_turns.map(|((sentence, word), n)| format!("{sentence} {} {word}", n * 7919 % 1009));
     let answer = said(&turns.collect::<Vec<_>>().join(" "));
     assert_eq!(reason(&check(&answer, &matching(&answer))), None);
 }
