@@ -16,3 +16,4 @@ mod recordings;
 mod requeue;
 mod s3_matrix;
 mod sync;
+mod transcribe;

@@ -98,7 +98,7 @@ struct Raw<T> {
 }
 
 impl Repairs {
-    /// Words of which none has a time are no words of ours: everything would seem to be said at the start.
+    /// Words of which none has a time are left out, and segments likewise: everything would seem to be said at the start.
     fn words(&mut self, words: Vec<WireWord>) -> Vec<Word> {
         if words.iter().all(|word| word.start.is_none() && word.end.is_none()) {
             self.repaired(words.len());
@@ -112,6 +112,10 @@ impl Repairs {
     }
 
     fn segments(&mut self, segments: Vec<WireSegment>) -> Vec<Segment> {
+        if segments.iter().all(|segment| segment.start.is_none() && segment.end.is_none()) {
+            self.repaired(segments.len());
+            return Vec::new();
+        }
         let raw = segments.into_iter().map(|mut segment| {
             segment.text = one_line(&segment.text);
             Raw { start: segment.start, end: segment.end, item: segment }

@@ -173,3 +173,60 @@ impl Tap {
         Ok(Some((piece, None)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::stream;
+
+    use super::*;
+
+    const PIECES: usize = 50;
+
+    /// A second of µ-law per piece, and a count of the pieces that were taken from it.
+    fn source() -> (Vec<Bytes>, String) {
+        let mut header = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x07\0\x01\0\x40\x1F\0\0\x40\x1F\0\0\x01\0\x08\0data\0\0\0\0".to_vec();
+        header.resize(44, 0);
+        let mut pieces = vec![Bytes::from(header)];
+        pieces.resize(PIECES, Bytes::from(vec![0xFF; 8000]));
+        let mut hash = Sha256::new();
+        pieces.iter().for_each(|piece| hash.update(piece));
+        (pieces, hex::encode(hash.finalize()))
+    }
+
+    fn tap(pieces: Vec<Bytes>, sha256: String) -> (Tap, Arc<AtomicUsize>) {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&taken);
+        let left = pieces.iter().map(|piece| u64::try_from(piece.len()).unwrap()).sum();
+        let bytes = stream::iter(pieces).map(Ok).inspect(move |_| _ = counted.fetch_add(1, Ordering::Relaxed)).boxed();
+        (Tap { bytes, left, sha256, hash: Sha256::new(), listener: Listener::new(), heard: Arc::default() }, taken)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_ahead_of_the_provider_or_kept_behind_it() {
+        let (pieces, sha256) = source();
+        let (tap, taken) = tap(pieces, sha256);
+        let (heard, mut next) = (Arc::clone(&tap.heard), Some(tap));
+        for given in 1..=PIECES {
+            assert!(heard.lock().unwrap().is_none(), "nothing is told before the end");
+            let (_, rest) = next.unwrap().next().await.unwrap().unwrap();
+            assert_eq!(taken.load(Ordering::Relaxed), given);
+            next = rest;
+        }
+        assert!(next.is_none());
+        assert!(heard.lock().unwrap().as_ref().unwrap().speech.is_silence());
+    }
+
+    #[tokio::test]
+    async fn the_last_piece_of_a_wrong_recording_is_not_given_away() {
+        let (pieces, _) = source();
+        let (tap, _) = tap(pieces, "0".repeat(64));
+        let mut next = Some(tap);
+        for _ in 1..PIECES {
+            next = next.unwrap().next().await.unwrap().unwrap().1;
+        }
+        let refused = next.unwrap().next().await.err().unwrap();
+        assert!(refused.to_string().contains("SHA-256"), "{refused}");
+    }
+}

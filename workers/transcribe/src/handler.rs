@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use callscribe::{
     asr::{
         Manner, TranscribeError, Transcriber, Transcription,
-        check::{Checked, Flag, Measures, Verdict, check},
+        check::{Checked, Flag, Verdict, check},
     },
     blob::Blob,
     domain::{JobKind, Reason, TranscriptId, TranscriptStatus},
