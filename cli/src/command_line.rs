@@ -25,8 +25,18 @@ pub(crate) struct CommandLine {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// See it work: everything on this machine, vendors simulated
+    Demo(commands::demo::Arguments),
+    /// Run everything in one process, with embedded engines and real vendors
+    Standalone(commands::standalone::Arguments),
     /// Bring the database up to this version's schema
     Migrate(commands::migrate::Arguments),
+    /// Say when calls are asked for, and keep work moving; start two for safety
+    Scheduler(commands::scheduler::Arguments),
+    /// Work on jobs
+    Worker(commands::worker::Arguments),
+    /// Answer health, metrics and requests over HTTP
+    Api(commands::api::Arguments),
     /// Show how much there is to do, who does it, and what needs a person
     Status(commands::status::Arguments),
     /// Ask for calls now, or for calls of the past

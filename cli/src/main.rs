@@ -7,6 +7,7 @@ mod commands;
 mod failure;
 mod filter_arguments;
 mod output;
+mod process;
 mod setup;
 mod table;
 mod times;

@@ -107,10 +107,16 @@ impl WebexSettings {
         Self::BUDGET,
     ];
 
+    /// Whether anything of the group is set: a process that needs no credentials asks no more.
+    #[must_use]
+    pub fn is_given(reader: &Reader<'_>) -> bool {
+        let group = [Self::CLIENT_ID, Self::CLIENT_SECRET, Self::REFRESH_TOKEN, Self::ACCESS_TOKEN, Self::ORG_ID];
+        group.iter().any(|setting| reader.is_set(setting))
+    }
+
     /// Reads the group; `None` when nothing of it is set.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let group = [Self::CLIENT_ID, Self::CLIENT_SECRET, Self::REFRESH_TOKEN, Self::ACCESS_TOKEN, Self::ORG_ID];
-        if !group.iter().any(|setting| reader.is_set(setting)) {
+        if !Self::is_given(reader) {
             return None;
         }
         let mut warnings = Vec::new();

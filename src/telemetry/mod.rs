@@ -9,4 +9,4 @@ mod subscriber;
 
 pub use chain::chain;
 pub use redact::{Number, host_of};
-pub use subscriber::{TelemetryError, start_logging};
+pub use subscriber::{TelemetryError, start_logging, start_logging_to};

@@ -1,8 +1,8 @@
-//! Where log lines go: standard error, as text or as JSON.
+//! Where log lines go: standard error, or a file, as text or as JSON.
 
-use std::io::IsTerminal;
+use std::{fs::File, io::IsTerminal, sync::Mutex};
 
-use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::{LogFormat, TelemetrySettings};
 
@@ -36,16 +36,26 @@ const QUIET: &str = "hyper=warn,hyper_util=warn,h2=warn,aws=warn,aws_config=warn
 pub fn start_logging(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
     let terminal = std::io::stderr().is_terminal();
     let format = settings.format.unwrap_or(if terminal { LogFormat::Human } else { LogFormat::Json });
+    start(settings, format, terminal, std::io::stderr)
+}
+
+/// Starts logging to a file for the life of the process, for commands whose screen is for something else.
+///
+/// # Errors
+/// When the filter does not parse, or when logging was started before.
+pub fn start_logging_to(settings: &TelemetrySettings, file: File) -> Result<(), TelemetryError> {
+    start(settings, settings.format.unwrap_or(LogFormat::Human), false, Mutex::new(file))
+}
+
+fn start<W>(settings: &TelemetrySettings, format: LogFormat, colours: bool, writer: W) -> Result<(), TelemetryError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Human => tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal).with_target(false).boxed(),
-        // the job's span (kind, id, call) is flattened into every line of its run, so that a line reads alone
-        LogFormat::Json => tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .boxed(),
+        LogFormat::Human => layer.with_ansi(colours).with_target(false).boxed(),
+        // the job's span (kind, id, call) goes with every line of its run, so that a line reads alone
+        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
     tracing_subscriber::registry().with(layer.with_filter(filter(&settings.filter)?)).try_init().map_err(|_| TelemetryError::Started)
 }

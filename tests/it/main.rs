@@ -3,8 +3,10 @@
 // Says "test" to clippy, which then lets helpers outside `#[test]` functions unwrap as well.
 #![cfg(test)]
 
+mod api;
 mod blob;
 mod calls;
+mod cli;
 mod embedded;
 mod harness;
 mod house;

@@ -1,12 +1,17 @@
 //! One file per command.
 
+pub(crate) mod api;
 pub(crate) mod calls;
 pub(crate) mod config;
+pub(crate) mod demo;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
 pub(crate) mod requeue;
+pub(crate) mod scheduler;
+pub(crate) mod standalone;
 pub(crate) mod status;
 pub(crate) mod sync;
+pub(crate) mod worker;
 
 use std::process::ExitCode;
 
@@ -18,6 +23,11 @@ pub(crate) type Ended = Result<ExitCode, Failure>;
 /// Runs the command.
 pub(crate) async fn run(command: Command, output: &mut Output) -> Ended {
     match command {
+        Command::Demo(arguments) => demo::run(&arguments, output).await,
+        Command::Standalone(arguments) => standalone::run(&arguments).await,
+        Command::Scheduler(arguments) => scheduler::run(&arguments).await,
+        Command::Worker(arguments) => worker::run(&arguments).await,
+        Command::Api(arguments) => api::run(&arguments).await,
         Command::Migrate(arguments) => migrate::run(&arguments, output).await,
         Command::Status(arguments) => status::run(&arguments, output).await,
         Command::Sync(arguments) => sync::run(&arguments, output).await,

@@ -1,0 +1,71 @@
+//! `callscribe scheduler`: says when calls are asked for, sends hints for what is due, takes back what dead workers held.
+
+use std::{convert::Infallible, process::ExitCode};
+
+use callscribe::{
+    config::{Environment, ProcessSettings, Reader, WebexSettings},
+    domain::SourceName,
+    schedule::{SchedulerOptions, run_scheduler},
+};
+use callscribe_api::{ApiState, probes_app, serve};
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::{Ended, worker::listen};
+use crate::{
+    process::{Engines, Together, start},
+    setup,
+};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Start two for safety: one leads, the other takes over within seconds when it dies.\n\nExample:\n  callscribe scheduler"
+)]
+pub(crate) struct Arguments {}
+
+/// The sources that are configured. Neither scheduler nor API needs their credentials.
+pub(crate) fn configured_sources(environment: &Environment) -> Vec<SourceName> {
+    if WebexSettings::is_given(&Reader::new(environment)) { vec![SourceName::Webex] } else { Vec::new() }
+}
+
+/// What the scheduler runs with.
+pub(crate) fn options(
+    settings: &ProcessSettings,
+    engines: &Engines,
+    sources: Vec<SourceName>,
+    shutdown: CancellationToken,
+) -> SchedulerOptions {
+    SchedulerOptions {
+        store: engines.store.clone(),
+        hints: engines.hints.clone(),
+        sources,
+        sync_interval: settings.sync.interval,
+        lease: settings.work.lease,
+        shutdown,
+    }
+}
+
+pub(crate) async fn run(_: &Arguments) -> Ended {
+    let environment = setup::environment()?;
+    let sources = configured_sources(&environment);
+    let process = start("scheduler", &environment, |reader| ProcessSettings::read(reader, &[]))?;
+    if sources.is_empty() {
+        tracing::warn!("no source is configured: nothing is synced; set `WEBEX_CC_ORG_ID` and the credentials beside it");
+    }
+    let settings = process.settings;
+    let engines = Engines::new(settings.database.clone(), &settings.redis)?;
+    let mut together = Together::new(process.shutdown.clone());
+    if let Some(address) = settings.api.metrics_listen {
+        let state = ApiState::new(engines.store.clone(), process.registry).with_hints(engines.hints.clone());
+        together.run(serve(listen(address).await?, probes_app(state), process.shutdown.clone()));
+    }
+    if engines.await_schema(&process.shutdown).await? {
+        let scheduler = run_scheduler(options(&settings, &engines, sources, process.shutdown.clone()));
+        together.run(async {
+            scheduler.await;
+            Ok::<(), Infallible>(())
+        });
+    }
+    together.ended().await?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,82 @@
+//! Which handler does which kind of job, and with what.
+
+use std::sync::Arc;
+
+use callscribe::{
+    asr::whisper::Whisper,
+    blob::Blob,
+    clock::{Clock, SystemClock},
+    config::{ProcessSettings, WhisperSettings, WorkSettings},
+    domain::JobKind,
+    ledger::{Backoff, Handler},
+    queue::{LaneOptions, QueueSettings, WorkersOptions},
+    sources::{Source, webex::Webex},
+};
+use callscribe_worker_recordings::RecordingHandler;
+use callscribe_worker_sync::{Recipe, SyncHandler};
+use callscribe_worker_transcribe::TranscribeHandler;
+use tokio_util::sync::CancellationToken;
+
+use super::Engines;
+use crate::{failure::Failure, setup};
+
+/// One lane per kind. The settings were read for these kinds, so what a kind needs is there.
+pub(crate) fn lanes(
+    kinds: &[JobKind],
+    settings: &ProcessSettings,
+    engines: &Engines,
+    blob: Option<&Blob>,
+) -> Result<Vec<LaneOptions>, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let sources: Vec<Arc<dyn Source>> = match &settings.webex {
+        Some(webex) => vec![Arc::new(Webex::new(webex, &engines.store, &engines.hints, Arc::clone(&clock))?)],
+        None => Vec::new(),
+    };
+    let lane = |kind: JobKind| {
+        let handler: Arc<dyn Handler> = match kind {
+            JobKind::Sync => Arc::new(SyncHandler::new(sources.clone(), recipe(settings), Arc::clone(&clock))),
+            JobKind::Recording => {
+                let (blob, largest) = (needed(blob)?.clone(), needed(settings.storage.as_ref())?.recording_max_bytes);
+                Arc::new(RecordingHandler::new(sources.clone(), blob, settings.recording.clone(), largest, Arc::clone(&clock)))
+            }
+            JobKind::Transcription => {
+                let whisper = Whisper::new(needed(settings.transcription.as_ref())?.clone(), Arc::clone(&clock))?;
+                Arc::new(TranscribeHandler::new(Arc::new(whisper), needed(blob)?.clone()))
+            }
+        };
+        let (concurrency, max_attempts) = (settings.work.concurrency(kind), settings.work.max_attempts(kind));
+        Ok(LaneOptions { handler, concurrency, max_attempts })
+    };
+    kinds.iter().copied().map(lane).collect()
+}
+
+fn recipe(settings: &ProcessSettings) -> Recipe {
+    let attempts = settings.work.max_attempts(JobKind::Recording).unwrap_or(JobKind::Recording.default_max_attempts());
+    Recipe { settings: settings.sync.clone(), provider: WhisperSettings::PROVIDER.to_owned(), recording_attempts: attempts }
+}
+
+fn needed<T>(part: Option<&T>) -> Result<&T, Failure> {
+    part.ok_or_else(|| Failure::with_hint("a part of the settings is missing for this kind of job", "a bug: report it"))
+}
+
+/// What a worker process runs, until `shutdown`.
+pub(crate) fn workers_options(
+    lanes: Vec<LaneOptions>,
+    work: &WorkSettings,
+    engines: &Engines,
+    shutdown: CancellationToken,
+) -> WorkersOptions {
+    WorkersOptions {
+        store: engines.store.clone(),
+        hints: engines.hints.clone(),
+        lanes,
+        settings: QueueSettings {
+            lease: work.lease,
+            backoff: Backoff { base: work.backoff_base, ceiling: work.backoff_max },
+            drain: work.drain_timeout,
+            ..QueueSettings::default()
+        },
+        host: setup::host(),
+        shutdown,
+    }
+}

@@ -1,0 +1,17 @@
+//! A process that runs until it is told to stop: its settings and logs, what it works with, what it runs, how it ends.
+
+mod engines;
+mod home;
+mod lanes;
+mod signals;
+mod start;
+mod together;
+mod whole;
+
+pub(crate) use engines::Engines;
+pub(crate) use home::Home;
+pub(crate) use lanes::{lanes, workers_options};
+pub(crate) use signals::shutdown_on_signal;
+pub(crate) use start::{Started, start};
+pub(crate) use together::Together;
+pub(crate) use whole::{Whole, WholeOptions};

@@ -1,0 +1,79 @@
+//! Everything a process reads, by what it is to do: a worker that only syncs needs no bucket, one that only transcribes no Webex.
+
+use super::{
+    ApiSettings, BlobSettings, DatabaseSettings, Reader, RecordingSettings, RedisSettings, SyncSettings, WebexSettings, WhisperSettings,
+    WorkSettings,
+};
+use crate::domain::JobKind;
+
+/// The settings of a process.
+#[derive(Debug, Clone)]
+pub struct ProcessSettings {
+    /// PostgreSQL.
+    pub database: DatabaseSettings,
+    /// Redis.
+    pub redis: RedisSettings,
+    /// How jobs are held and tried again.
+    pub work: WorkSettings,
+    /// How often and how far back calls are asked for.
+    pub sync: SyncSettings,
+    /// How long recordings are waited for.
+    pub recording: RecordingSettings,
+    /// Where the process listens.
+    pub api: ApiSettings,
+    /// Webex, if it is configured.
+    pub webex: Option<WebexSettings>,
+    /// The bucket, if the process uses one.
+    pub storage: Option<BlobSettings>,
+    /// The transcriber, if the process uses one.
+    pub transcription: Option<WhisperSettings>,
+}
+
+impl ProcessSettings {
+    /// Reads what a process needs that works on `kinds`, and complains about what is missing for them.
+    pub fn read(reader: &mut Reader<'_>, kinds: &[JobKind]) -> Self {
+        let works_on = |wanted: &[JobKind]| kinds.iter().any(|kind| wanted.contains(kind));
+        let webex = works_on(&[JobKind::Sync, JobKind::Recording]).then(|| WebexSettings::read(reader)).flatten();
+        if works_on(&[JobKind::Sync, JobKind::Recording]) && !WebexSettings::is_given(reader) {
+            reader.complain("WEBEX_CC_ORG_ID", "is missing: without it, and the credentials beside it, there is no source of calls");
+        }
+        let storage = works_on(&[JobKind::Recording, JobKind::Transcription]).then(|| BlobSettings::read(reader)).flatten();
+        if works_on(&[JobKind::Recording, JobKind::Transcription]) && storage.is_none() {
+            reader.complain("CALL_RECORDING_BUCKET", "is missing: recordings are kept in it");
+        }
+        Self {
+            database: DatabaseSettings::read(reader),
+            redis: RedisSettings::read(reader),
+            work: WorkSettings::read(reader),
+            sync: SyncSettings::read(reader),
+            recording: RecordingSettings::read(reader),
+            api: ApiSettings::read(reader),
+            webex,
+            storage,
+            transcription: works_on(&[JobKind::Transcription]).then(|| WhisperSettings::read(reader)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, read};
+
+    fn complaints(kinds: &[JobKind]) -> String {
+        let mut environment = Environment::default();
+        environment.set("DATABASE_URL", "postgres://localhost/callscribe");
+        environment.set("REDIS_URL", "redis://localhost");
+        read(&environment, |reader| ProcessSettings::read(reader, kinds)).map_or_else(|problems| problems.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn a_process_is_asked_only_for_what_it_uses() {
+        assert_eq!(complaints(&[]), "");
+        let sync = complaints(&[JobKind::Sync]);
+        assert!(sync.contains("WEBEX_CC_ORG_ID") && !sync.contains("CALL_RECORDING_BUCKET") && !sync.contains("OPENAI_API_KEY"), "{sync}");
+        let transcription = complaints(&[JobKind::Transcription]);
+        assert!(transcription.contains("OPENAI_API_KEY") && transcription.contains("CALL_RECORDING_BUCKET"), "{transcription}");
+        assert!(!transcription.contains("WEBEX"), "{transcription}");
+    }
+}

@@ -1,0 +1,217 @@
+//! The executable as people run it: help, wrong use, output for people and for programs.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+use crate::{
+    harness::{self, TestDatabase},
+    ledger_rows::{dead_transcriptions, number},
+};
+
+/// What a run said and how it ended.
+struct Ran {
+    stdout: String,
+    stderr: String,
+    status: i32,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            status: output.status.code().expect("it ended by itself"),
+        }
+    }
+}
+
+/// The executable with nothing of this process's environment but where programs are, in a directory without `.env`.
+pub(crate) fn callscribe(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callscribe"));
+    command.args(arguments).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", "/nonexistent").current_dir("/");
+    command
+}
+
+async fn run(mut command: Command) -> Ran {
+    tokio::task::spawn_blocking(move || command.output().unwrap().into()).await.unwrap()
+}
+
+async fn on(database: &TestDatabase, arguments: &[&str]) -> Ran {
+    let mut command = callscribe(arguments);
+    command.env("DATABASE_URL", database.url()).env("USER", "ada");
+    run(command).await
+}
+
+fn json(ran: &Ran) -> Value {
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+/// Every command with its subcommands, as `--help` lists them.
+const COMMANDS: &[&[&str]] = &[
+    &["demo"],
+    &["standalone"],
+    &["migrate"],
+    &["scheduler"],
+    &["worker"],
+    &["api"],
+    &["status"],
+    &["sync"],
+    &["jobs", "list"],
+    &["jobs", "show"],
+    &["jobs", "cancel"],
+    &["requeue"],
+    &["calls", "list"],
+    &["calls", "show"],
+];
+
+#[tokio::test]
+async fn every_command_is_listed_and_helps_with_an_example() {
+    let overview = run(callscribe(&["--help"])).await;
+    assert_eq!(overview.status, 0);
+    for command in COMMANDS {
+        assert!(overview.stdout.contains(&format!("\n  {} ", command[0])), "`{}` is not listed:\n{}", command[0], overview.stdout);
+        let help = run(callscribe(&[command, &["--help"][..]].concat())).await;
+        assert_eq!(help.status, 0, "{command:?}: {}", help.stderr);
+        let example = format!("callscribe {}", command.join(" "));
+        assert!(help.stdout.matches(&example).count() >= 2, "no example of {command:?}:\n{}", help.stdout);
+        assert!(help.stdout.lines().all(|line| line.chars().count() <= 120), "{command:?}:\n{}", help.stdout);
+    }
+}
+
+#[tokio::test]
+async fn wrong_use_exits_2_and_says_what_would_be_right() {
+    for arguments in [
+        &["nonsense"][..],
+        &["worker"],
+        &["worker", "paint"],
+        &["requeue"],
+        &["requeue", "--kind", "transcription", "--since", "yesterday"],
+        &["requeue", "--kind", "transcription", "--state", "running", "--dry-run"],
+        &["jobs", "cancel"],
+        &["jobs", "list", "--state", "sideways"],
+        &["sync", "--to", "2026-11-01"],
+        &["sync", "--from", "2026-11-08", "--to", "2026-11-01"],
+        &["demo", "--calls", "0"],
+    ] {
+        let mut command = callscribe(arguments);
+        command.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");
+        // what needs the database to be found out is told by the next test
+        if arguments.contains(&"running") {
+            continue;
+        }
+        let ran = run(command).await;
+        assert_eq!(ran.status, 2, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_says_why_and_what_to_do_and_never_a_secret() {
+    let ran = run(callscribe(&["status"])).await;
+    assert_eq!(ran.status, 1);
+    assert!(ran.stderr.contains("`DATABASE_URL` is missing"), "{}", ran.stderr);
+    let mut command = callscribe(&["status"]);
+    command.env("DATABASE_URL", "postgres://ada:hunter2@127.0.0.1:1/none").env("DATABASE_TIMEOUT", "1s");
+    let ran = run(command).await;
+    assert_eq!(ran.status, 1);
+    assert!(ran.stderr.contains("\nhint: is PostgreSQL running"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn settings_are_read_from_a_file_in_the_working_directory() {
+    let database = harness::database().await;
+    let directory = harness::temp_dir("dotenv");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join(".env"), format!("DATABASE_URL=\"{}\"\n", database.url())).unwrap();
+    let mut command = callscribe(&["status"]);
+    command.current_dir(&directory);
+    let ran = run(command).await;
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    remove(&directory);
+}
+
+fn remove(directory: &Path) {
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[tokio::test]
+async fn the_requeue_recipe_of_the_readme_works_as_written() {
+    let database = harness::database().await;
+    let store = database.store();
+    dead_transcriptions(&store, 30, "provider_unavailable").await;
+    let filter = ["requeue", "--kind", "transcription", "--reason", "provider_unavailable"];
+    let dry = on(&database, &[&filter[..], &["--dry-run"]].concat()).await;
+    assert_eq!((dry.status, dry.stdout.as_str()), (0, "would requeue 30 jobs\n"), "{}", dry.stderr);
+    let few = on(&database, &[&filter[..], &["--limit", "20", "--json"]].concat()).await;
+    assert_eq!(json(&few)["jobs"], 20);
+    let rest = on(&database, &[&filter[..], &["--why", "provider is well"]].concat()).await;
+    assert_eq!(rest.stdout, "requeued 10 jobs\n");
+    let noted = "SELECT count(*) AS number FROM audit_log WHERE action = 'requeue' AND actor LIKE 'ada@%' AND why = 'provider is well'";
+    assert_eq!(number(&store, noted).await, 1);
+    let none = on(&database, &filter).await;
+    assert_eq!(none.stdout, "requeued 0 jobs\n", "they carry no reason any more");
+    let none = on(&database, &["requeue", "--kind", "transcription"]).await;
+    assert!(none.stdout.contains("30 are like this `ready`: they are going to run anyway"), "{}", none.stdout);
+    let running = on(&database, &["requeue", "--kind", "transcription", "--state", "running", "--dry-run"]).await;
+    assert_eq!(running.status, 2, "{}", running.stderr);
+}
+
+#[tokio::test]
+async fn status_tells_people_and_programs_the_same() {
+    let database = harness::database().await;
+    dead_transcriptions(&database.store(), 3, "audio_too_long").await;
+    let told = on(&database, &["status"]).await;
+    assert!(told.stdout.contains("3 transcription audio_too_long"), "{}", told.stdout);
+    assert!(told.stdout.contains("TRANSCRIPTION_MAX_BYTES"), "advice is given: {}", told.stdout);
+    let told = json(&on(&database, &["status", "--json"]).await);
+    let kinds: Vec<_> = told["kinds"].as_array().unwrap().iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["sync", "recording", "transcription"]);
+    assert_eq!(told["kinds"][2]["dead"]["jobs"], 3);
+}
+
+#[tokio::test]
+async fn a_call_shows_its_whole_story_in_the_order_of_time() {
+    let database = harness::database().await;
+    let store = database.store();
+    dead_transcriptions(&store, 12, "provider_unavailable").await;
+    let several = on(&database, &["calls", "show", "s"]).await;
+    assert_eq!(several.status, 1);
+    assert!(several.stderr.contains("several calls begin with `s`"), "{}", several.stderr);
+    let told = on(&database, &["calls", "show", "s1"]).await;
+    assert_eq!(told.status, 0, "`s1` is exact, though `s10` begins with it: {}", told.stderr);
+    let position = |text: &str| told.stdout.find(text).unwrap_or_else(|| panic!("no `{text}` in\n{}", told.stdout));
+    assert!(position("call           began") < position("enqueued as job"), "{}", told.stdout);
+    assert!(position("enqueued as job") < position("dead (provider_unavailable), run 7 on host-1"), "{}", told.stdout);
+    assert!(told.stdout.contains("what to do: "), "{}", told.stdout);
+    let told = json(&on(&database, &["calls", "show", "s1", "--json"]).await);
+    assert!(told["vendor_record"].is_object() && told["attempts"].as_array().unwrap().len() == 1, "{told}");
+    let list = json(&on(&database, &["calls", "list", "--status", "error", "--limit", "5", "--json"]).await);
+    assert_eq!(list.as_array().unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn a_backfill_is_one_job_a_day_and_asking_twice_makes_no_more() {
+    let database = harness::database().await;
+    let arguments = ["sync", "--from", "2026-11-01", "--to", "2026-11-08", "--json"];
+    let first = json(&on(&database, &arguments).await);
+    assert_eq!((first["job_ids"].as_array().unwrap().len(), &first["enqueued"]), (7, &Value::from(7)));
+    let second = json(&on(&database, &arguments).await);
+    assert_eq!((&second["job_ids"], &second["enqueued"]), (&first["job_ids"], &Value::from(0)));
+    let store = database.store();
+    let keys =
+        "SELECT count(*) AS number FROM jobs WHERE kind = 'sync' AND priority = 10 AND source = 'webex' AND payload->>'mode' = 'backfill'";
+    assert_eq!(number(&store, keys).await, 7);
+}
+
+#[tokio::test]
+async fn migrate_twice_applies_nothing_the_second_time() {
+    let database = harness::database().await;
+    let ran = on(&database, &["migrate"]).await;
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "the schema is current, nothing to apply\n"));
+}
