@@ -1,0 +1,9 @@
+//! The Webex source against the Webex simulator: tokens, calls, recordings, and the pace that all processes share.
+
+mod calls;
+mod office;
+mod pace;
+mod recordings;
+mod tokens;
+
+pub(crate) use office::Office;
