@@ -89,6 +89,17 @@ async fn every_shape_of_file_is_transcribed() {
 }
 
 #[tokio::test]
+async fn ten_minutes_of_a_desk_that_says_the_same_all_day_are_kept() {
+    let desk = desk(openai()).await;
+    let recording = call(40, 600, Shape::ULAW);
+    let waiting = desk.put(&recording).await;
+    desk.complete().await;
+    let row = desk.row(&waiting).await;
+    assert_eq!(row.words(), truth(&recording));
+    assert!(row.flags.iter().all(|flag| flag == "repetitive" || flag == "word_loop"), "{:?}", row.flags);
+}
+
+#[tokio::test]
 async fn silence_is_complete_with_no_text_and_no_request() {
     let desk = desk(openai().with(Fault::Hallucination, When::Always)).await;
     let waiting = desk.put(&silence(90)).await;

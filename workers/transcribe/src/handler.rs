@@ -118,8 +118,8 @@ impl TranscribeHandler {
             hold(transaction, job).await?;
             let Some(task) = transcript_task(transaction, id).await? else { return Ok(Task::Impossible("is gone")) };
             match (task.status, task.audio) {
-                (TranscriptStatus::Complete, _) => return Ok(Task::AlreadyComplete),
-                (_, None) => return Ok(Task::Impossible("has no stored recording")),
+                (TranscriptStatus::Complete, _) => Ok(Task::AlreadyComplete),
+                (_, None) => Ok(Task::Impossible("has no stored recording")),
                 (_, Some(row)) if begin_transcribing(transaction, id, provider, model).await? => Ok(Task::Transcribe(row)),
                 (_, Some(_)) => Ok(Task::Impossible("is given up: requeue it")),
             }
