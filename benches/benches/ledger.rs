@@ -1,4 +1,5 @@
-//! No-op jobs through the whole ledger: enqueue, hint, claim, run, finish. `cargo bench -p callscribe-benches --bench ledger`.
+//! No-op jobs through the whole ledger: enqueue, hint, claim, run, finish. `cargo bench -p callscribe-benches --bench ledger`
+//! on a private PostgreSQL that syncs to disk and a private Redis.
 //!
 //! The baseline of the same run is the least any queue on this PostgreSQL must do: a bare table whose rows are inserted in bulk
 //! and taken by `DELETE … SKIP LOCKED` in batches of a thousand, without leases, history, fencing or hints.
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use callscribe::{
     config::{DatabaseSettings, RedisSettings},
     domain::JobKind,
+    embedded::{Durability, EmbeddedOptions, Services},
     hints::Hints,
     ledger::{self, Claimed, Handler, NewJob, Outcome, RunContext},
     queue::{self, LaneOptions, QueueSettings, WorkersOptions},
@@ -67,33 +69,40 @@ impl Handler for NoOp {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let database = std::env::args().nth(1).context("DATABASE_URL as first argument")?;
-    let redis = std::env::args().nth(2).context("REDIS_URL as second argument")?;
-    let store = Store::new(DatabaseSettings::for_url(database))?;
-    let hints = Hints::new(&RedisSettings::new(redis, format!("bench-{}", std::process::id())))?;
-    store::migrate(&store).await?;
-    store.connection().await?.batch_execute("TRUNCATE jobs, job_attempts, workers").await?;
+    let data_dir = tempfile::tempdir()?;
+    let options = EmbeddedOptions { data_dir: data_dir.path().to_owned(), durability: Durability::Durable, max_connections: 20 };
+    let services = Services::start(options).await?;
+    let store = Store::new(DatabaseSettings::for_url(services.database_url()))?;
+    let hints = Hints::new(&RedisSettings::new(services.redis_url(), "bench"))?;
+    measure(&store, &hints).await?;
+    drop(store);
+    services.stop().await;
+    Ok(())
+}
 
-    let bare = baseline(&store).await?;
+async fn measure(store: &Store, hints: &Hints) -> Result<()> {
+    store::migrate(store).await?;
+
+    let bare = baseline(store).await?;
     println!("baseline: bare table   insert {:>8.0}/s   take {:>8.0}/s", bare.0, bare.1);
 
-    let enqueued = enqueue(&store, &hints, "drain", JOBS).await?;
+    let enqueued = enqueue(store, hints, "drain", JOBS).await?;
     println!("bulk enqueue           {enqueued:>8.0} jobs/s   {:.2} of the baseline", enqueued / bare.0);
     let handler =
         Arc::new(NoOp { ran: AtomicU64::new(0), ended: Notify::new(), target: AtomicU64::new(0), last_start: std::sync::Mutex::default() });
-    let drained = drain(&store, &hints, &handler, JOBS).await?;
+    let drained = drain(store, hints, &handler, JOBS).await?;
     println!("drain of {JOBS}        {drained:>8.0} jobs/s   {:.2} of the baseline", drained / bare.1);
 
-    let whole = whole(&store, &hints, &handler).await?;
+    let whole = whole(store, hints, &handler).await?;
     println!("enqueue + drain at once{whole:>8.0} jobs/s");
 
-    enqueue(&store, &hints, "backlog", BACKLOG).await?;
-    let backlog = drain(&store, &hints, &handler, JOBS / 4).await?;
+    enqueue(store, hints, "backlog", BACKLOG).await?;
+    let backlog = drain(store, hints, &handler, JOBS / 4).await?;
     println!("with {BACKLOG} waiting     {backlog:>8.0} jobs/s   {:.2} of the drain above", backlog / drained);
     store.connection().await?.batch_execute("TRUNCATE jobs, job_attempts").await?;
     redis::cmd("FLUSHALL").query_async::<()>(&mut hints.connection()).await?;
 
-    latency(&store, &hints, &handler).await?;
+    latency(store, hints, &handler).await?;
     Ok(())
 }
 
