@@ -67,7 +67,9 @@ async fn run(store: &Store, environment: &BTreeMap<&str, String>) -> Result<()> 
     let own = cpu_of(std::process::id())?;
     let scheduler = Process::start(environment, &["scheduler"])?;
     let workers = Process::start(environment, &["worker", "all"])?;
-    while number(store, "SELECT count(*) FROM call_interactions").await? == 0 || number(store, "SELECT count(*) FROM jobs WHERE open").await? > 0 {
+    while number(store, "SELECT count(*) FROM call_interactions").await? == 0
+        || number(store, "SELECT count(*) FROM jobs WHERE open").await? > 0
+    {
         if began.elapsed() > LONGEST {
             bail!("not done after {LONGEST:?}");
         }
@@ -81,7 +83,9 @@ async fn run(store: &Store, environment: &BTreeMap<&str, String>) -> Result<()> 
     println!("CPU per call: workers {:.2} ms; simulators and S3 server {:.2} ms", per_call(worker_cpu), per_call(simulators_cpu));
     println!("peak memory of the worker process: {:.1} MiB", peak_mebibytes(workers.child.id())?);
     for kind in ["sync", "recording", "transcription"] {
-        let sql = format!("SELECT (avg(extract(epoch FROM finished_at - started_at)) * 1000000) FROM jobs WHERE kind = '{kind}' AND state = 'done'");
+        let sql = format!(
+            "SELECT (avg(extract(epoch FROM finished_at - started_at)) * 1000000) FROM jobs WHERE kind = '{kind}' AND state = 'done'"
+        );
         println!("a run of `{kind}`: {:.2} ms on average", f64::from(i32::try_from(number(store, &sql).await?)?) / 1_000.0);
     }
     let (scheduler_before, workers_before) = (cpu_of(scheduler.child.id())?, cpu_of(workers.child.id())?);
@@ -176,6 +180,7 @@ struct Number {
 }
 
 async fn number(store: &Store, sql: &str) -> Result<i64> {
-    let row: Number = diesel::sql_query(format!("SELECT coalesce(({sql})::bigint, 0) AS number")).get_result(&mut store.connection().await?).await?;
+    let row: Number =
+        diesel::sql_query(format!("SELECT coalesce(({sql})::bigint, 0) AS number")).get_result(&mut store.connection().await?).await?;
     Ok(row.number)
 }

@@ -14,6 +14,7 @@ mod inspect;
 mod ledger;
 mod ledger_rows;
 mod outbound;
+mod processes;
 mod queue;
 mod recordings;
 mod requeue;

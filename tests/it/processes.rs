@@ -169,7 +169,11 @@ async fn a_worker_killed_with_fifty_jobs_in_flight_loses_none_and_doubles_nothin
     harness::eventually("everything is done", async || number(&store, open).await == 0).await;
     world.assert_as_the_truth_says().await;
     assert_eq!(number(&store, "SELECT count(*) FROM jobs WHERE state <> 'done'").await, 0);
-    assert_eq!(number(&store, "SELECT coalesce(max(run), 0) FROM jobs WHERE kind = 'transcription'").await, 2, "lost once, run twice, no more");
+    assert_eq!(
+        number(&store, "SELECT coalesce(max(run), 0) FROM jobs WHERE kind = 'transcription'").await,
+        2,
+        "lost once, run twice, no more"
+    );
     assert_eq!(number(&store, "SELECT count(*) FROM jobs WHERE kind = 'sync'").await, 1);
 }
 
