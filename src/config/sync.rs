@@ -38,7 +38,7 @@ impl SyncSettings {
     const FIRST_LOOK_BACK: Setting = Setting::new(
         "CALL_SYNC_LOOKBACK_MINUTES",
         "15",
-        "How far back the very first run of a source looks, in minutes; for older calls use `callscribe sync --from`",
+        "How far back the very first run of a source looks, in minutes; for older calls use `callscribe sync --from TIME`",
     );
     const WINDOW_MAX: Setting = Setting::new(
         "SYNC_WINDOW_MAX",

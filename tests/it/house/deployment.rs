@@ -44,3 +44,16 @@ fn nothing_stops_a_service_from_being_scaled() {
     let published: Vec<_> = compose.lines().filter(|line| line.trim_start().starts_with("ports:")).collect();
     assert_eq!(published.len(), 1, "only `api` publishes a port: {published:?}");
 }
+
+#[test]
+fn compose_sets_only_settings_that_exist() {
+    let known = read(".env.example");
+    let compose = read("docker-compose.yml");
+    let ours =
+        compose.lines().skip_while(|line| !line.contains("environment: &environment")).skip(1).take_while(|line| line.starts_with("    "));
+    let unknown: Vec<_> = ours
+        .filter_map(|line| line.trim().split_once(": ").map(|(name, _)| name))
+        .filter(|name| !known.contains(&format!("\n#{name}=")))
+        .collect();
+    assert!(unknown.is_empty(), "`.env.example` does not list these, which docker-compose.yml sets: {unknown:?}");
+}
