@@ -27,14 +27,12 @@ const LARGEST_BODY_BYTES: usize = 64 * 1024;
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
 /// Everything `callscribe api` answers.
-#[must_use]
 pub fn app(state: ApiState) -> Router {
     let cron = get(cron::sync_webex_voice).post(cron::sync_webex_voice);
     finished(probes().route("/api/cron/sync-webex-voice", cron), state)
 }
 
 /// What `worker` and `scheduler` answer on `METRICS_LISTEN`: health and figures, nothing that changes anything.
-#[must_use]
 pub fn probes_app(state: ApiState) -> Router {
     finished(probes(), state)
 }

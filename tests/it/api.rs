@@ -159,3 +159,8 @@ async fn answers_carry_an_id_and_strangers_are_told_where_they_are() {
     assert_eq!(answer.headers()["x-request-id"], "mine-1");
     assert_eq!(client().delete(format!("{}/healthz", api.url)).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
 }
+
+/// The status of an answer, if one comes.
+pub(crate) async fn status_of(url: &str) -> Option<u16> {
+    client().get(url).send().await.ok().map(|answer| answer.status().as_u16())
+}

@@ -7,6 +7,7 @@ mod api;
 mod blob;
 mod calls;
 mod cli;
+mod demo;
 mod embedded;
 mod harness;
 mod house;

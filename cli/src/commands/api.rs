@@ -28,8 +28,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments) -> Ended {
     let environment = setup::environment()?;
     let sources = configured_sources(&environment);
-    let process = start("api", &environment, |reader| ProcessSettings::read(reader, &[]))?;
-    let settings = process.settings;
+    let (process, settings) = start("api", &environment, |reader| ProcessSettings::read(reader, &[]))?;
     let engines = Engines::new(settings.database, &settings.redis)?;
     let listener = listen(arguments.listen.unwrap_or(settings.api.listen)).await?;
     tracing::info!(http.listen = %listener.local_addr()?, "listening");

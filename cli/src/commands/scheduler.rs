@@ -48,11 +48,10 @@ pub(crate) fn options(
 pub(crate) async fn run(_: &Arguments) -> Ended {
     let environment = setup::environment()?;
     let sources = configured_sources(&environment);
-    let process = start("scheduler", &environment, |reader| ProcessSettings::read(reader, &[]))?;
+    let (process, settings) = start("scheduler", &environment, |reader| ProcessSettings::read(reader, &[]))?;
     if sources.is_empty() {
         tracing::warn!("no source is configured: nothing is synced; set `WEBEX_CC_ORG_ID` and the credentials beside it");
     }
-    let settings = process.settings;
     let engines = Engines::new(settings.database.clone(), &settings.redis)?;
     let mut together = Together::new(process.shutdown.clone());
     if let Some(address) = settings.api.metrics_listen {

@@ -2,12 +2,18 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use callscribe::{blob::IfMissing, config::ProcessSettings, domain::JobKind, embedded::Durability};
+use callscribe::{
+    blob::IfMissing,
+    config::{self, Environment, ProcessSettings, Reader},
+    domain::JobKind,
+    embedded::Durability,
+};
 use clap::Args;
 
 use super::{Ended, scheduler::configured_sources, worker::listen};
 use crate::{
-    process::{Engines, Home, Whole, WholeOptions, start},
+    failure::Failure,
+    process::{Engines, Home, Process, Whole, WholeOptions, start},
     setup,
 };
 
@@ -28,41 +34,37 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments) -> Ended {
     let mut environment = setup::environment()?;
-    let sources = configured_sources(&environment);
+    // what is missing is told before anything is started
+    let read = |reader: &mut Reader<'_>| ProcessSettings::read(reader, JobKind::ALL);
+    let (process, _) = start("standalone", &Home::provided(&environment), read)?;
     let mut home = Home::open(&arguments.data_dir)?;
     home.provide(&mut environment, Durability::Durable).await?;
-    let result = in_home(arguments, &environment, &sources, &home).await;
-    // whatever happened, the engines are stopped before the process ends
-    let (blob, result) = match result {
-        Ok((blob, result)) => (Some(blob), result.map_err(Into::into)),
+    let started = whole(arguments, process, &environment, &home).await;
+    let (blob, ended) = match started {
+        Ok(mut whole) => {
+            let ended = whole.ended().await;
+            (Some(whole.blob), ended.map_err(Into::into))
+        }
         Err(failure) => (None, Err(failure)),
     };
+    // whatever happened, the engines are stopped before the process ends
     home.close(blob.as_ref()).await;
-    result.map(|()| ExitCode::SUCCESS)
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
-type Ran = (callscribe::blob::Blob, anyhow::Result<()>);
-
-async fn in_home(
-    arguments: &Arguments,
-    environment: &callscribe::config::Environment,
-    sources: &[callscribe::domain::SourceName],
-    home: &Home,
-) -> Result<Ran, crate::failure::Failure> {
-    let process = start("standalone", environment, |reader| ProcessSettings::read(reader, JobKind::ALL))?;
-    let engines = Engines::new(process.settings.database.clone(), &process.settings.redis)?;
-    let listener = listen(arguments.listen.unwrap_or(process.settings.api.listen)).await?;
+async fn whole(arguments: &Arguments, process: Process, environment: &Environment, home: &Home) -> Result<Whole, Failure> {
+    let settings = config::read(environment, |reader| ProcessSettings::read(reader, JobKind::ALL))?;
+    let engines = Engines::new(settings.database.clone(), &settings.redis)?;
+    let listener = listen(arguments.listen.unwrap_or(settings.api.listen)).await?;
     tracing::info!(http.listen = %listener.local_addr()?, data.dir = %home.dir().display(), "listening");
-    let mut whole = Whole::start(WholeOptions {
-        settings: process.settings,
+    Whole::start(WholeOptions {
+        settings,
         engines,
         registry: process.registry,
-        sources: sources.to_vec(),
+        sources: configured_sources(environment),
         if_bucket_is_missing: if home.has_s3() { IfMissing::Create } else { IfMissing::Refuse },
         listener,
         shutdown: process.shutdown,
     })
-    .await?;
-    let result = whole.ended().await;
-    Ok((whole.blob, result))
+    .await
 }

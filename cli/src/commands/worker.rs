@@ -64,8 +64,7 @@ impl Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Ended {
-    let process = start("worker", &setup::environment()?, |reader| arguments.read(reader))?;
-    let settings = process.settings;
+    let (process, settings) = start("worker", &setup::environment()?, |reader| arguments.read(reader))?;
     let engines = Engines::new(settings.database.clone(), &settings.redis)?;
     let mut together = Together::new(process.shutdown.clone());
     if let Some(address) = settings.api.metrics_listen {

@@ -47,10 +47,22 @@ impl Home {
         &self.dir
     }
 
+    /// `environment` as it will be once everything is provided, as far as its completeness goes.
+    pub(crate) fn provided(environment: &Environment) -> Environment {
+        let mut provided = environment.clone();
+        let key = BASE64_STANDARD.encode([0_u8; SECRET_BYTES]);
+        let later =
+            [("DATABASE_URL", "later"), ("REDIS_URL", "later"), ("CALL_RECORDING_BUCKET", "later"), ("CALLSCRIBE_ENCRYPTION_KEY", &key)];
+        for (name, value) in later {
+            if !given(environment, name) {
+                provided.set(name, value);
+            }
+        }
+        provided
+    }
+
     /// Starts what `environment` does not give, and says in it where that is.
     pub(crate) async fn provide(&mut self, environment: &mut Environment, durability: Durability) -> Result<(), Failure> {
-        let given =
-            |environment: &Environment, name: &str| environment.get(name).is_some() || environment.get(&format!("{name}_FILE")).is_some();
         let (database, redis) = (given(environment, "DATABASE_URL"), given(environment, "REDIS_URL"));
         if !database || !redis {
             let options = EmbeddedOptions { data_dir: self.dir.clone(), durability, max_connections: CONNECTIONS };
@@ -129,6 +141,11 @@ impl Home {
             services.stop().await;
         }
     }
+}
+
+/// Whether the setting is there, by itself or as a file.
+fn given(environment: &Environment, name: &str) -> bool {
+    environment.get(name).is_some() || environment.get(&format!("{name}_FILE")).is_some()
 }
 
 fn random_secret() -> io::Result<String> {

@@ -12,6 +12,6 @@ pub(crate) use engines::Engines;
 pub(crate) use home::Home;
 pub(crate) use lanes::{lanes, workers_options};
 pub(crate) use signals::shutdown_on_signal;
-pub(crate) use start::{Started, start};
+pub(crate) use start::{Process, start};
 pub(crate) use together::Together;
 pub(crate) use whole::{Whole, WholeOptions};

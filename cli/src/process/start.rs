@@ -16,9 +16,7 @@ use super::shutdown_on_signal;
 use crate::failure::Failure;
 
 /// A process that has begun.
-pub(crate) struct Started<S> {
-    /// Its settings.
-    pub(crate) settings: S,
+pub(crate) struct Process {
     /// What it counts.
     pub(crate) registry: Registry,
     /// Cancelled when it must stop.
@@ -28,8 +26,8 @@ pub(crate) struct Started<S> {
 /// Samples of histograms are folded this often, so that they do not pile up while nobody scrapes.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 
-/// Reads settings out of `environment`, starts logs and metrics, listens for signals.
-pub(crate) fn start<S>(command: &str, environment: &Environment, read: impl FnOnce(&mut Reader<'_>) -> S) -> Result<Started<S>, Failure> {
+/// Reads settings out of `environment`, all at once; then starts logs and metrics and listens for signals.
+pub(crate) fn start<S>(command: &str, environment: &Environment, read: impl FnOnce(&mut Reader<'_>) -> S) -> Result<(Process, S), Failure> {
     let (telemetry, settings) = config::read(environment, |reader| (TelemetrySettings::read(reader), read(reader)))?;
     start_logging(&telemetry)?;
     let registry = start_recording(SystemClock.now())?;
@@ -38,11 +36,12 @@ pub(crate) fn start<S>(command: &str, environment: &Environment, read: impl FnOn
     for doubt in config::misspelt(environment) {
         tracing::warn!("{doubt}");
     }
-    let (folded, until) = (registry.clone(), shutdown.clone());
-    tokio::spawn(async move {
-        while tokio::time::timeout(FOLD_EVERY, until.cancelled()).await.is_err() {
-            folded.fold();
-        }
-    });
-    Ok(Started { settings, registry, shutdown })
+    tokio::spawn(fold_until(registry.clone(), shutdown.clone()));
+    Ok((Process { registry, shutdown }, settings))
+}
+
+async fn fold_until(registry: Registry, shutdown: CancellationToken) {
+    while tokio::time::timeout(FOLD_EVERY, shutdown.cancelled()).await.is_err() {
+        registry.fold();
+    }
 }

@@ -49,7 +49,7 @@ pub(super) struct Stage {
 const SEED: u64 = 7;
 /// What differs from the defaults, so that a demo takes seconds where a day takes hours: name, value, and why.
 pub(super) const SHORTENED: &[(&str, &str)] =
-    &[("RECORDING_POLL_SCHEDULE", "1s,1s,2s,2s,4s"), ("BACKOFF_BASE", "1s"), ("BACKOFF_MAX", "4s"), ("DRAIN_TIMEOUT", "5s")];
+    &[("RECORDING_POLL_SCHEDULE", "1s,1s,1s,2s"), ("BACKOFF_BASE", "1s"), ("BACKOFF_MAX", "4s"), ("DRAIN_TIMEOUT", "5s")];
 /// The first sync looks back over all calls of the plan, which are a minute apart, and some more.
 const LOOK_BACK_MINUTES: u32 = 30;
 
