@@ -39,7 +39,8 @@ async fn read(blob: &Blob, key: &str) -> Result<Vec<u8>, BlobError> {
 }
 
 async fn nothing_is_left(s3: &TestS3) {
-    assert!(s3.segments().is_empty(), "parts were left on the disk");
+    // the server learns of a connection cut half way through a part when it reads on
+    eventually("no part is left on the disk", async || s3.segments().is_empty()).await;
     assert_eq!(s3.client().list_multipart_uploads().bucket(BUCKET).send().await.unwrap().uploads().len(), 0);
     assert_eq!(s3.client().list_objects_v2().bucket(BUCKET).send().await.unwrap().key_count(), Some(0));
 }

@@ -136,6 +136,7 @@ impl Stage {
     async fn no_parts_are_left(&self) {
         self.blob.settle(Duration::from_secs(10)).await;
         assert_eq!(self.s3.client().list_multipart_uploads().bucket(BUCKET).send().await.unwrap().uploads().len(), 0);
+        self.database.assert_consistent().await;
     }
 
     async fn transcript_status(&self) -> String {

@@ -194,7 +194,9 @@ fn keep_part(storage: &Storage, upload_id: &str, record: PartRecord, content: Co
 /// finds the upload's id in the object and clears the upload away.
 fn complete(storage: &Storage, bucket: &str, key: &str, upload_id: &str, wanted: &Wanted) -> S3Result<Arc<Object>> {
     let _turn = storage.upload_turn(upload_id);
-    let upload = match storage.index().upload(bucket, key, upload_id).cloned() {
+    // bound first: a `match` would hold the index over its arms
+    let found = storage.index().upload(bucket, key, upload_id).cloned();
+    let upload = match found {
         Ok(upload) => upload,
         // the answer of the first time may have been lost on its way
         Err(gone) => return storage.object(bucket, key).ok().filter(|object| is_from(object, upload_id)).ok_or(gone),
