@@ -11,7 +11,7 @@ COMMENT ON COLUMN app_settings.value IS 'The fact, as JSON';
 COMMENT ON COLUMN app_settings.updated_at IS 'When the fact last changed';
 
 CREATE TABLE call_interactions (
-    session_id        text PRIMARY KEY CHECK (session_id <> ''),
+    session_id        text COLLATE "C" PRIMARY KEY CHECK (session_id <> ''),
     source            text NOT NULL CHECK (source IN ('webex', 'genesys', 'vapi')),
     org_id            text,
     channel           text NOT NULL DEFAULT 'telephony',
@@ -76,7 +76,7 @@ CREATE INDEX call_interactions_open ON call_interactions (source, start_time) WH
 CREATE INDEX call_interactions_by_case ON call_interactions (case_number) WHERE case_number IS NOT NULL;
 
 CREATE TABLE call_recordings (
-    session_id     text NOT NULL REFERENCES call_interactions (session_id) ON DELETE CASCADE,
+    session_id     text COLLATE "C" NOT NULL REFERENCES call_interactions (session_id) ON DELETE CASCADE,
     recording_id   text NOT NULL CHECK (recording_id <> ''),
     leg            text NOT NULL DEFAULT 'main' CHECK (leg IN ('main', 'consult', 'va-main', 'va-consult', 'other')),
     segment        boolean NOT NULL DEFAULT false,
@@ -122,7 +122,7 @@ COMMENT ON COLUMN call_recordings.found_at IS 'When Callscribe first saw the ven
 
 CREATE TABLE call_transcripts (
     id                  uuid PRIMARY KEY,
-    session_id          text NOT NULL REFERENCES call_interactions (session_id) ON DELETE CASCADE,
+    session_id          text COLLATE "C" NOT NULL REFERENCES call_interactions (session_id) ON DELETE CASCADE,
     leg                 text NOT NULL DEFAULT 'main',
     version             integer NOT NULL DEFAULT 1 CHECK (version > 0),
     recording_id        text,

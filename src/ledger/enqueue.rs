@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     domain::{JobId, JobKind, SessionId, SourceName, TranscriptId},
     ledger::Hint,
-    store::{Connection, StoreError},
+    store::{Connection, Prepared, StoreError},
 };
 
 /// Work to be done.
@@ -69,7 +69,7 @@ pub async fn enqueue(connection: &mut Connection, jobs: &[NewJob]) -> Result<Vec
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let inserted: Vec<Inserted> = diesel::sql_query(
+    let statement = diesel::sql_query(
         "INSERT INTO jobs (kind, key, priority, run_at, max_attempts, source, session_id, transcript_id, payload)
          SELECT kind, key, priority, now() + delay * interval '1 millisecond', max_attempts, source, session_id, transcript_id, payload
          FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::smallint[], $6::text[], $7::text[], $8::uuid[], $9::jsonb[])
@@ -93,8 +93,7 @@ pub async fn enqueue(connection: &mut Connection, jobs: &[NewJob]) -> Result<Vec
     .bind::<sql_types::Array<sql_types::Nullable<sql_types::Uuid>>, _>(
         jobs.iter().map(|job| job.transcript_id.map(|id| id.0)).collect::<Vec<_>>(),
     )
-    .bind::<sql_types::Array<sql_types::Jsonb>, _>(jobs.iter().map(|job| &job.payload).collect::<Vec<_>>())
-    .load(connection)
-    .await?;
+    .bind::<sql_types::Array<sql_types::Jsonb>, _>(jobs.iter().map(|job| &job.payload).collect::<Vec<_>>());
+    let inserted: Vec<Inserted> = Prepared(statement).load(connection).await?;
     Ok(inserted.into_iter().filter(|row| row.due).map(|row| Hint { id: JobId(row.id), kind: row.kind, priority: row.priority }).collect())
 }

@@ -2,7 +2,12 @@
 
 use std::collections::HashSet;
 
-use diesel::{QueryableByName, sql_types};
+use diesel::{
+    QueryableByName,
+    pg::Pg,
+    query_builder::{QueryFragment, SqlQuery},
+    sql_types,
+};
 use diesel_async::RunQueryDsl;
 
 use crate::{
@@ -16,9 +21,31 @@ struct Created {
     id: uuid::Uuid,
 }
 
-/// Adds the transcripts that are not there yet and returns them. Their calls are `pending` already, set by the statement that
-/// found them to expect one (`store::calls`): a second update of every new call would cost as much as storing it.
-pub(super) async fn expect(
+/// Adds the transcripts of calls that this very transaction inserted: no transcript can be there before its call, so none has to
+/// be looked for, which is half of the cost. Their calls are `pending` already, set by the statement that inserted them: a second
+/// update of every new call would cost as much as storing it.
+pub(super) async fn expect_of_new_calls(
+    connection: &mut Connection,
+    wanted: &[ExpectedTranscript],
+    provider: &str,
+) -> Result<(), StoreError> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let statement = bind(
+        diesel::sql_query(
+            "INSERT INTO call_transcripts (id, session_id, provider)
+             SELECT id, session_id, $3 FROM unnest($1::uuid[], $2::text[]) AS new (id, session_id)",
+        ),
+        wanted,
+        provider,
+    );
+    Prepared(statement).execute(connection).await?;
+    Ok(())
+}
+
+/// Adds the transcripts that are not there yet, of calls that were there before, and returns them.
+pub(super) async fn expect_of_known_calls(
     connection: &mut Connection,
     wanted: Vec<ExpectedTranscript>,
     provider: &str,
@@ -26,17 +53,25 @@ pub(super) async fn expect(
     if wanted.is_empty() {
         return Ok(wanted);
     }
-    let statement = diesel::sql_query(
-        "INSERT INTO call_transcripts (id, session_id, provider)
-         SELECT id, session_id, $3 FROM unnest($1::uuid[], $2::text[]) AS new (id, session_id)
-         ON CONFLICT DO NOTHING RETURNING id",
-    )
-    .bind::<sql_types::Array<sql_types::Uuid>, _>(wanted.iter().map(|transcript| transcript.id.0).collect::<Vec<_>>())
-    .bind::<sql_types::Array<sql_types::Text>, _>(wanted.iter().map(|transcript| transcript.session_id.as_str()).collect::<Vec<_>>())
-    .bind::<sql_types::Text, _>(provider);
+    let statement = bind(
+        diesel::sql_query(
+            "INSERT INTO call_transcripts (id, session_id, provider)
+             SELECT id, session_id, $3 FROM unnest($1::uuid[], $2::text[]) AS new (id, session_id)
+             ON CONFLICT DO NOTHING RETURNING id",
+        ),
+        &wanted,
+        provider,
+    );
     let created: Vec<Created> = Prepared(statement).load(connection).await?;
     let created: HashSet<_> = created.into_iter().map(|row| row.id).collect();
     Ok(wanted.into_iter().filter(|transcript| created.contains(&transcript.id.0)).collect())
+}
+
+fn bind<'w>(statement: SqlQuery, wanted: &'w [ExpectedTranscript], provider: &'w str) -> impl QueryFragment<Pg> + Send + 'w {
+    statement
+        .bind::<sql_types::Array<sql_types::Uuid>, _>(wanted.iter().map(|transcript| transcript.id.0).collect::<Vec<_>>())
+        .bind::<sql_types::Array<sql_types::Text>, _>(wanted.iter().map(|transcript| transcript.session_id.as_str()).collect::<Vec<_>>())
+        .bind::<sql_types::Text, _>(provider)
 }
 
 /// Why a transcript waits again or was given up.

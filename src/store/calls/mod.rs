@@ -6,7 +6,7 @@ mod merge;
 mod open;
 mod rows;
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::collections::{HashMap, hash_map::Entry};
 
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
@@ -58,19 +58,45 @@ struct Touched {
     pending: bool,
 }
 
+/// Calls that were written and whose transcripts were not: `expect_transcripts` must follow in the same transaction.
+#[derive(Debug)]
+#[must_use = "a call that expects a transcript must get it in the same transaction"]
+pub struct Written {
+    report: UpsertReport,
+    of_new_calls: Vec<ExpectedTranscript>,
+    of_known_calls: Vec<ExpectedTranscript>,
+}
+
 /// Stores calls, one statement per thousand, on the caller's transaction. Whatever the order in which a call's versions
 /// come, and however often, the row ends the same; see `merge`. A call whose recording is now expected gets its
 /// transcript, to be made by `provider`, in the same transaction. A row that would not change is not touched.
 pub async fn upsert(connection: &mut Connection, calls: &[Call], provider: &str) -> Result<UpsertReport, StoreError> {
+    let written = write(connection, calls).await?;
+    expect_transcripts(connection, written, provider).await
+}
+
+/// The first half of `upsert`, for callers that have something else to do between the two.
+pub async fn write(connection: &mut Connection, calls: &[Call]) -> Result<Written, StoreError> {
     let (kept, refused) = rows::check(calls);
     let versions = kept.len();
-    let mut report = UpsertReport { refused, ..UpsertReport::default() };
+    let report = UpsertReport { refused, ..UpsertReport::default() };
+    let mut written = Written { report, of_new_calls: Vec::new(), of_known_calls: Vec::new() };
     for wave in waves(kept) {
         for batch in wave.chunks(LARGEST_BATCH) {
-            store(connection, batch, provider, &mut report).await?;
+            write_batch(connection, batch, &mut written).await?;
         }
     }
+    let report = &mut written.report;
     report.unchanged = versions.saturating_sub(report.inserted + report.updated);
+    Ok(written)
+}
+
+/// The second half of `upsert`.
+pub async fn expect_transcripts(connection: &mut Connection, written: Written, provider: &str) -> Result<UpsertReport, StoreError> {
+    let Written { mut report, of_new_calls, of_known_calls } = written;
+    transcripts::expect_of_new_calls(connection, &of_new_calls, provider).await?;
+    report.expected = of_new_calls;
+    report.expected.extend(transcripts::expect_of_known_calls(connection, of_known_calls, provider).await?);
     Ok(report)
 }
 
@@ -97,14 +123,20 @@ fn waves(mut calls: Vec<&Call>) -> Vec<Vec<&Call>> {
     waves
 }
 
-async fn store(connection: &mut Connection, batch: &[&Call], provider: &str, report: &mut UpsertReport) -> Result<(), StoreError> {
+async fn write_batch(connection: &mut Connection, batch: &[&Call], written: &mut Written) -> Result<(), StoreError> {
     let touched: Vec<Touched> = Prepared(rows::bind(diesel::sql_query(merge::statement()), batch)).load(connection).await?;
     let inserted = touched.iter().filter(|row| row.inserted).count();
-    report.inserted += inserted;
-    report.updated += touched.len() - inserted;
-    let pending: HashSet<&str> = touched.iter().filter(|row| row.pending).map(|row| row.session_id.as_str()).collect();
-    let wanted: Vec<_> = batch.iter().filter(|call| pending.contains(call.session_id.as_str())).map(|call| expected(call)).collect();
-    report.expected.extend(transcripts::expect(connection, wanted, provider).await?);
+    written.report.inserted += inserted;
+    written.report.updated += touched.len() - inserted;
+    let pending: HashMap<&str, bool> =
+        touched.iter().filter(|row| row.pending).map(|row| (row.session_id.as_str(), row.inserted)).collect();
+    for call in batch {
+        match pending.get(call.session_id.as_str()) {
+            Some(true) => written.of_new_calls.push(expected(call)),
+            Some(false) => written.of_known_calls.push(expected(call)),
+            None => {}
+        }
+    }
     Ok(())
 }
 
