@@ -59,6 +59,16 @@ pub(crate) struct Run<'r> {
     live: bool,
 }
 
+/// What came of asking for the next page.
+enum Next {
+    /// A page, its calls written.
+    Page(page::Opened),
+    /// The window was too wide and is narrower now.
+    Narrowed,
+    /// Nothing is left.
+    Nothing,
+}
+
 impl SyncHandler {
     /// A handler for the sources that are configured.
     #[must_use]
@@ -117,7 +127,7 @@ impl Run<'_> {
         let mut connection = self.connection().await?;
         let settings = &self.recipe.settings;
         let (reach, first) = match payload {
-            SyncPayload::Backfill(asked) => (window::backfill(settings, asked, now)?, None),
+            SyncPayload::Backfill(asked) => (window::backfill(asked, now)?, None),
             SyncPayload::Live => {
                 let watermark = settings::watermark(&mut connection, name, org).await?;
                 let reach = window::live(settings, watermark, now)?;
@@ -133,30 +143,43 @@ impl Run<'_> {
         Ok(progress)
     }
 
-    /// Reads what is left.
+    /// Reads what is left. While one page is committed, the next is already asked for and its calls are written: the vendor's
+    /// time and PostgreSQL's overlap. Pages are committed one by one and in order, each with its checkpoint.
     async fn read(&self, progress: &mut Progress) -> Result<(), SyncError> {
         let turn_ends = self.clock.now() + TURN;
+        let mut opened = None;
         loop {
-            let Some((piece, cursor)) = progress.next() else {
-                if progress.open_calls_added {
-                    return Ok(());
-                }
-                self.add_open_calls(progress).await?;
-                continue;
-            };
-            if self.clock.now() >= turn_ends {
-                return Err(SyncError::Unfinished);
-            }
-            match self.ask(piece, cursor.as_ref()).await {
-                Ok(page) => self.keep(progress, piece, cursor, page).await?,
-                Err(SyncError::Source(SourceError::TooWide { .. })) => {
-                    progress.halve()?;
-                    info!(source = %self.source.name(), window.from = %piece.window.from, "the window is too wide, asking for half of it");
-                    self.save(progress).await?;
-                }
-                Err(error) => return Err(error),
+            let (committed, next) = tokio::join!(self.commit(opened.take()), self.open_next(progress, turn_ends));
+            committed?;
+            match next? {
+                Next::Page(page) => opened = Some(page),
+                Next::Narrowed => self.save(progress).await?,
+                Next::Nothing if progress.open_calls_added => return Ok(()),
+                Next::Nothing => self.add_open_calls(progress).await?,
             }
         }
+    }
+
+    /// Asks for the next page and writes its calls, without a commit.
+    async fn open_next(&self, progress: &mut Progress, turn_ends: DateTime<Utc>) -> Result<Next, SyncError> {
+        let Some((piece, cursor)) = progress.next() else { return Ok(Next::Nothing) };
+        if self.clock.now() >= turn_ends {
+            return Err(SyncError::Unfinished);
+        }
+        let mut page = match self.ask(piece, cursor.as_ref()).await {
+            Err(SyncError::Source(SourceError::TooWide { .. })) => {
+                progress.halve()?;
+                info!(source = %self.source.name(), window.from = %piece.window.from, "the window is too wide, asking for half of it");
+                return Ok(Next::Narrowed);
+            }
+            answer => answer?,
+        };
+        if page.next.is_some() && page.next == cursor {
+            return Err(SyncError::Standstill);
+        }
+        progress.advance(page.next.take(), window::span(self.recipe.settings.window_max));
+        let after = page::After { checkpoint: checkpoint(progress)?, watermark: self.watermark_after(piece, &page) };
+        Ok(Next::Page(page::open(self.connection().await?, piece, page, after).await?))
     }
 
     /// Asks for one page, holding no connection meanwhile, and gives up at once when the worker must stop.
@@ -168,15 +191,9 @@ impl Run<'_> {
         }
     }
 
-    async fn keep(&self, progress: &mut Progress, piece: Piece, asked: Option<PageCursor>, mut page: CallPage) -> Result<(), SyncError> {
-        if page.next.is_some() && page.next == asked {
-            return Err(SyncError::Standstill);
-        }
-        progress.advance(page.next.take(), window::span(self.recipe.settings.window_max));
-        let watermark = self.watermark_after(piece, &page);
-        let mut connection = self.connection().await?;
-        let stored = page::store(&mut connection, self, &page, &checkpoint(progress)?, watermark).await?;
-        drop(connection);
+    async fn commit(&self, opened: Option<page::Opened>) -> Result<(), SyncError> {
+        let Some(opened) = opened else { return Ok(()) };
+        let (piece, page, stored) = page::commit(self, opened).await?;
         self.tell(&piece, &page, &stored);
         // nobody listens when the process ends: the dispatcher finds the rows
         let _ = self.context.hints.send(stored.hints);

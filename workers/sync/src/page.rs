@@ -5,15 +5,16 @@ use callscribe::{
     domain::{Call, JobKind, Window},
     ledger::{self, Claimed, Hint, NewJob},
     sources::CallPage,
-    store::{Connection, calls, quarantine, settings},
+    store::{Connection, PooledConnection, calls, quarantine, settings},
 };
 use chrono::{DateTime, Utc};
-use diesel_async::AsyncConnection;
+use diesel_async::{AnsiTransactionManager, AsyncConnection, TransactionManager};
 use serde_json::Value;
 
 use crate::{
     answer::SyncError,
     handler::{Recipe, Run},
+    progress::Piece,
 };
 
 /// Moments with a possible gap that are remembered for people; each was warned of when it came.
@@ -25,6 +26,24 @@ pub(crate) struct Stored {
     pub(crate) report: calls::UpsertReport,
     pub(crate) quarantined: usize,
     pub(crate) hints: Vec<Hint>,
+}
+
+/// A page whose calls are written and not yet committed. Dropped, it is rolled back: the pool closes a connection that comes back
+/// in the middle of a transaction.
+pub(crate) struct Opened {
+    connection: PooledConnection,
+    written: calls::Written,
+    pub(crate) piece: Piece,
+    pub(crate) page: CallPage,
+    pub(crate) after: After,
+}
+
+/// What is true once the page is committed.
+pub(crate) struct After {
+    /// Where the job goes on.
+    pub(crate) checkpoint: Value,
+    /// Where the watermark moves, if it does.
+    pub(crate) watermark: Option<DateTime<Utc>>,
 }
 
 /// Stores the plan of a job, before its first page. `watermark` is where the watermark begins, if there was none.
@@ -45,34 +64,35 @@ pub(crate) async fn begin(
         .await
 }
 
-/// Stores a page with the checkpoint after it. `watermark` is where the watermark moves, if it does.
-pub(crate) async fn store(
-    connection: &mut Connection,
-    run: &Run<'_>,
-    page: &CallPage,
-    checkpoint: &Value,
-    watermark: Option<DateTime<Utc>>,
-) -> Result<Stored, SyncError> {
-    connection
-        .transaction(async |connection: &mut Connection| {
-            // first, because it is also the fence: whoever lost the lease writes nothing
-            ledger::save_checkpoint(connection, run.job, checkpoint).await?;
-            let report = calls::upsert(connection, &page.calls, &run.recipe.provider).await?;
-            let unreadable = page.unreadable.iter().map(|element| (&element.raw, element.error.as_str()));
-            let refused = report.refused.iter().map(|call| (&call.raw_payload, call.why.as_str()));
-            let quarantined = quarantine::quarantine(connection, run.source.name(), unreadable.chain(refused)).await?;
-            let jobs = recording_jobs(run.job, run.recipe, &report.expected);
-            let hints = ledger::enqueue(connection, &jobs).await?;
-            if let Some(seen) = watermark {
-                settings::advance_watermark(connection, run.source.name(), run.source.org_id(), seen).await?;
-            }
-            if let Some(at) = page.possible_gap {
-                let key = settings::gaps_key(run.source.name(), run.source.org_id());
-                settings::remember(connection, &key, &at, GAPS_KEPT).await?;
-            }
-            Ok(Stored { report, quarantined, hints })
-        })
-        .await
+/// Begins the page's transaction with its calls: the half that must not overlap with the same half of another page, since two
+/// pages may tell the same call.
+pub(crate) async fn open(mut connection: PooledConnection, piece: Piece, page: CallPage, after: After) -> Result<Opened, SyncError> {
+    let transaction: &mut Connection = &mut connection;
+    AnsiTransactionManager::begin_transaction(transaction).await?;
+    let written = calls::write(transaction, &page.calls).await?;
+    Ok(Opened { connection, written, piece, page, after })
+}
+
+/// Adds what follows from the calls, then the checkpoint, and commits. It waits for no lock that a page opened after it holds.
+pub(crate) async fn commit(run: &Run<'_>, opened: Opened) -> Result<(Piece, CallPage, Stored), SyncError> {
+    let Opened { mut connection, written, piece, page, after } = opened;
+    let transaction: &mut Connection = &mut connection;
+    let report = calls::expect_transcripts(transaction, written, &run.recipe.provider).await?;
+    let unreadable = page.unreadable.iter().map(|element| (&element.raw, element.error.as_str()));
+    let refused = report.refused.iter().map(|call| (&call.raw_payload, call.why.as_str()));
+    let quarantined = quarantine::quarantine(transaction, run.source.name(), unreadable.chain(refused)).await?;
+    let hints = ledger::enqueue(transaction, &recording_jobs(run.job, run.recipe, &report.expected)).await?;
+    if let Some(seen) = after.watermark {
+        settings::advance_watermark(transaction, run.source.name(), run.source.org_id(), seen).await?;
+    }
+    if let Some(at) = page.possible_gap {
+        let key = settings::gaps_key(run.source.name(), run.source.org_id());
+        settings::remember(transaction, &key, &at, GAPS_KEPT).await?;
+    }
+    // also the fence: whoever lost the lease commits nothing. Last, so that the job's row is locked for a moment only
+    ledger::save_checkpoint(transaction, run.job, &after.checkpoint).await?;
+    AnsiTransactionManager::commit_transaction(transaction).await?;
+    Ok((piece, page, Stored { report, quarantined, hints }))
 }
 
 fn recording_jobs(job: &Claimed, recipe: &Recipe, expected: &[calls::ExpectedTranscript]) -> Vec<NewJob> {

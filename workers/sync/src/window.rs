@@ -34,7 +34,7 @@ pub(crate) fn live(settings: &SyncSettings, watermark: Option<DateTime<Utc>>, no
 }
 
 /// The window of a backfill: as asked for, as far as the vendor reaches.
-pub(crate) fn backfill(settings: &SyncSettings, asked: Window, now: DateTime<Utc>) -> Result<Reach, EmptyWindow> {
+pub(crate) fn backfill(asked: Window, now: DateTime<Utc>) -> Result<Reach, EmptyWindow> {
     reach(asked.from, asked.to.min(now - SETTLE), now)
 }
 
@@ -110,7 +110,7 @@ mod tests {
         assert!(reach.cut);
         assert_eq!(reach.window.from, noon() - HISTORY);
         let too_old = Window { from: noon() - TimeDelta::days(800), to: noon() - TimeDelta::days(700) };
-        assert!(backfill(&SyncSettings::default(), too_old, noon()).is_err());
+        assert!(backfill(too_old, noon()).is_err());
     }
 
     #[test]
