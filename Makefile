@@ -15,7 +15,7 @@ setup: ## install what is missing of PostgreSQL's and Redis's server programs; s
 
 .PHONY: demo
 demo: setup ## see it work: 25 simulated calls synced, recorded and transcribed on this machine
-	$(CARGO) run --release -- demo
+	$(CARGO) run --release -- demo --exit
 
 .PHONY: test
 test: setup ## run the whole suite; every test brings services of its own

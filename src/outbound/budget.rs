@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::hints::{Hints, HintsError};
+use crate::{
+    hints::{Hints, HintsError},
+    telemetry::metrics,
+};
 
 use super::local_budget::LocalBudget;
 
@@ -125,7 +128,7 @@ impl Budget {
                 .0
                 .with_local(|local, now| if local.budget.closed_for(now).is_zero() { local.budget.available(now).max(0.0) } else { 0.0 }),
         };
-        metrics::gauge!("callscribe_budget_remaining", "budget" => self.0.name.clone()).set(tokens);
+        metrics::budget_remaining(&self.0.name, tokens);
         tokens
     }
 
@@ -176,7 +179,7 @@ impl Shared {
         if was_there {
             tracing::warn!(budget = self.name, why, "Redis is away: this process goes on with a tenth of the shared budget");
         }
-        metrics::gauge!("callscribe_budget_local", "budget" => self.name.clone()).set(1.0);
+        metrics::budget_shared(&self.name, false);
     }
 
     fn redis_is_back(&self) {
@@ -184,7 +187,7 @@ impl Shared {
         if was_away {
             tracing::info!(budget = self.name, "Redis is back: the budget is shared again");
         }
-        metrics::gauge!("callscribe_budget_local", "budget" => self.name.clone()).set(0.0);
+        metrics::budget_shared(&self.name, true);
     }
 }
 

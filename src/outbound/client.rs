@@ -9,6 +9,7 @@ use reqwest::{Method, RequestBuilder, Url, redirect, retry};
 use tracing::{Instrument, field};
 
 use super::Response;
+use crate::telemetry::metrics;
 
 /// How long a request may take. A vendor that hangs must not hold a job for ever.
 #[derive(Debug, Clone, Copy)]
@@ -203,11 +204,7 @@ impl Client {
         span.record("http.status", status.as_str());
         span.record("duration_ms", u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         span.in_scope(|| tracing::debug!("vendor answered"));
-        if status == "429" {
-            metrics::counter!("callscribe_outbound_throttled_total", "vendor" => self.vendor).increment(1);
-        }
-        metrics::counter!("callscribe_outbound_requests_total", "vendor" => self.vendor, "status" => status).increment(1);
-        metrics::histogram!("callscribe_outbound_request_duration_seconds", "vendor" => self.vendor).record(took.as_secs_f64());
+        metrics::vendor_answered(self.vendor, status, took);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     hints::{HintsError, Lane, Waiter},
     ledger::{self, Claim, Claimant, Next, Poison, Setback, VendorTrace},
     store::{Store, StoreError},
-    telemetry::chain,
+    telemetry::{chain, metrics},
 };
 
 /// Jobs claimed in one statement.
@@ -122,7 +122,7 @@ impl Fetcher {
                     if redis.waiter.take().is_some() {
                         tracing::warn!(error = %chain(&error), job.kind = %self.kind, "Redis is away: polling the ledger");
                     }
-                    metrics::gauge!("callscribe_redis_up").set(0.0);
+                    metrics::redis_up(false);
                     redis.retry_at = Instant::now() + REDIS_RETRY;
                     return Wake::AskLedger;
                 }
@@ -140,7 +140,7 @@ impl Fetcher {
             Some(waiter) => waiter,
             none => {
                 let waiter = none.insert(self.lane.waiter().await?);
-                metrics::gauge!("callscribe_redis_up").set(1.0);
+                metrics::redis_up(true);
                 waiter
             }
         };

@@ -15,7 +15,7 @@ use crate::{
     domain::{JobId, LeaseId, Reason},
     ledger::{self, Claimed, Effect, Failure, Finished, Hint, Next, Outcome, Setback, process_rng},
     store::{Store, StoreError},
-    telemetry::chain,
+    telemetry::{chain, metrics},
 };
 
 /// Ends written in one statement.
@@ -179,10 +179,7 @@ impl Finisher {
 }
 
 fn count(job: &Claimed, outcome: &'static str, reason: Option<Reason>, took: Duration) {
-    let kind = job.kind.as_str();
-    metrics::counter!("callscribe_job_runs_total", "kind" => kind, "outcome" => outcome, "reason" => reason.map_or("", Reason::as_str))
-        .increment(1);
-    metrics::histogram!("callscribe_job_run_seconds", "kind" => kind, "outcome" => outcome).record(took.as_secs_f64());
+    metrics::run_ended(job.kind, outcome, reason, took);
 }
 
 fn report(job: &Claimed, setback: &Setback) {

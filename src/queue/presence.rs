@@ -9,7 +9,7 @@ use crate::{
     domain::LeaseId,
     ledger::{self, WorkerIdentity},
     store::{Store, StoreError},
-    telemetry::chain,
+    telemetry::{chain, metrics},
 };
 
 /// One lease, and the token that ends everything held under it.
@@ -67,7 +67,7 @@ impl Presence {
                 Ok(true) => pause = self.lease / RENEWALS_PER_LEASE,
                 Ok(false) => {
                     tracing::error!(lease.id = %id, "the lease was lost: jobs in flight stop here and run elsewhere");
-                    metrics::counter!("callscribe_leases_lost_total").increment(1);
+                    metrics::lease_lost();
                     self.current.borrow().lost.cancel();
                     let fresh = begin_insisting(&self.store, &self.identity, self.lease).await;
                     self.current.send_replace(Lease { id: fresh, lost: self.stop.child_token() });

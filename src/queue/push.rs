@@ -8,7 +8,7 @@ use crate::{
     domain::JobId,
     hints::{Hints, HintsError, Lane},
     ledger::Hint,
-    telemetry::chain,
+    telemetry::{chain, metrics},
 };
 
 /// Pushes hints, lane by lane.
@@ -42,7 +42,7 @@ impl HintPusher {
             while receiver.recv_many(&mut batches, MOST_BATCHES).await > 0 {
                 let jobs: Vec<Hint> = batches.drain(..).flatten().collect();
                 if let Err(error) = push_hints(&hints, &jobs).await {
-                    metrics::counter!("callscribe_hints_lost_total").increment(u64::try_from(jobs.len()).unwrap_or(u64::MAX));
+                    metrics::hints_lost(jobs.len());
                     tracing::debug!(
                         error = %chain(&error),
                         hints.count = jobs.len(),

@@ -13,7 +13,7 @@ use crate::{
     ledger::{self, process_rng},
     queue::push_hints,
     store::{Store, StoreError},
-    telemetry::chain,
+    telemetry::{chain, metrics},
 };
 
 /// What a scheduler needs.
@@ -50,13 +50,14 @@ pub async fn run_scheduler(options: SchedulerOptions) {
 }
 
 async fn lead_for_ever(options: &SchedulerOptions) {
+    metrics::leading(false);
     loop {
         match Leadership::seek(&options.store).await {
             Ok(Some(leadership)) => {
                 tracing::info!("scheduler leads");
-                metrics::gauge!("callscribe_scheduler_leads").set(1.0);
+                metrics::leading(true);
                 let error = lead(options, leadership).await;
-                metrics::gauge!("callscribe_scheduler_leads").set(0.0);
+                metrics::leading(false);
                 tracing::warn!(error = %chain(&error), "scheduler no longer leads");
             }
             Ok(None) => tracing::debug!("another scheduler leads"),
@@ -87,7 +88,7 @@ async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_du
     for source in &options.sources {
         if let Some(run) = enqueue_tick(leadership.connection(), *source, options.sync_interval).await? {
             tracing::info!(job.id = %run.id, call.source = %source, "sync enqueued");
-            metrics::counter!("callscribe_sync_enqueued_total", "source" => source.as_str()).increment(1);
+            metrics::sync_enqueued(*source);
             if let Err(error) = push_hints(&options.hints, &[run.hint()]).await {
                 tracing::debug!(error = %chain(&error), "hint lost; the dispatcher sends it again");
             }
@@ -102,7 +103,7 @@ async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_du
                 jobs.dead = swept.dead,
                 "workers vanished; their jobs are due again"
             );
-            metrics::counter!("callscribe_jobs_swept_total").increment(u64::try_from(swept.returned + swept.dead).unwrap_or(u64::MAX));
+            metrics::jobs_swept(swept.returned + swept.dead);
         }
     }
     let dispatched = dispatch(&options.store, &options.hints).await?;

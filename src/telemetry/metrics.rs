@@ -70,11 +70,19 @@ const LEADER: Metric = Metric::gauge("callscribe_scheduler_leader", &[], "1 in t
 const ATTEMPTS: Metric = Metric::counter(
     "callscribe_attempts_total",
     &["kind", "outcome", "reason"],
-    "Runs of jobs by how they ended: done, later, failed, dead, lost, handed_back; reason is empty for done",
+    "Runs of jobs by how they ended: done, later, failed, dead, handed_back; reason is empty for done",
 );
 const RUN_SECONDS: Metric = Metric::histogram("callscribe_run_duration_seconds", &["kind", "outcome"], "Seconds a run took");
-const WAIT_SECONDS: Metric =
-    Metric::histogram("callscribe_job_wait_seconds", &["kind"], "Seconds from due to started: what a job waits for a worker");
+const SWEPT: Metric =
+    Metric::counter("callscribe_jobs_swept_total", &[], "Jobs taken back from workers that vanished; counted by the scheduler that leads");
+const LEASES_LOST: Metric = Metric::counter(
+    "callscribe_leases_lost_total",
+    &[],
+    "Times this worker found its own lease gone: it was frozen or cut off for longer than JOB_LEASE",
+);
+const HINTS_LOST: Metric =
+    Metric::counter("callscribe_hints_lost_total", &[], "Hints that Redis did not take; the dispatcher sends them again");
+const SYNCS: Metric = Metric::counter("callscribe_syncs_enqueued_total", &["source"], "Syncs that the scheduler asked for");
 const CALLS: Metric = Metric::counter("callscribe_calls_synced_total", &["source"], "Calls received from a vendor, repeats included");
 const QUARANTINED: Metric =
     Metric::counter("callscribe_payloads_quarantined_total", &["source"], "Elements of a vendor's pages that could not be read or stored");
@@ -89,7 +97,21 @@ const AUDIO_SECONDS: Metric =
 const VENDOR_REQUESTS: Metric = Metric::counter(
     "callscribe_vendor_requests_total",
     &["vendor", "status"],
-    "Requests to a vendor by HTTP status; `none` without an answer",
+    "Requests to a vendor by HTTP status, or by what came instead of an answer",
+);
+const VENDOR_SECONDS: Metric =
+    Metric::histogram("callscribe_vendor_request_duration_seconds", &["vendor"], "Seconds until a vendor answered, its body not included");
+const BUDGET_SHARED: Metric = Metric::gauge(
+    "callscribe_vendor_budget_shared",
+    &["budget"],
+    "1 while the budget is shared through Redis, 0 while this process keeps to a tenth of it",
+);
+const REFRESHES: Metric =
+    Metric::counter("callscribe_token_refreshes_total", &["credential", "outcome"], "Exchanges of a refresh token by how they ended");
+const REFRESH_LEFT: Metric = Metric::gauge(
+    "callscribe_refresh_token_seconds_left",
+    &["credential"],
+    "Seconds until the refresh token ends and a person must log in again, as the vendor last said",
 );
 const RATE_LIMITED: Metric = Metric::counter("callscribe_vendor_rate_limited_total", &["vendor"], "Answers 429 from a vendor");
 
@@ -102,19 +124,26 @@ pub const CATALOGUE: &[Metric] = &[
     REDIS_UP,
     POSTGRES_UP,
     BUDGET,
+    BUDGET_SHARED,
     LEADER,
     STARTED,
     BUILD,
     ATTEMPTS,
     RUN_SECONDS,
-    WAIT_SECONDS,
+    SWEPT,
+    LEASES_LOST,
+    HINTS_LOST,
+    SYNCS,
     CALLS,
     QUARANTINED,
     GAPS,
     BYTES,
     AUDIO_SECONDS,
     VENDOR_REQUESTS,
+    VENDOR_SECONDS,
     RATE_LIMITED,
+    REFRESHES,
+    REFRESH_LEFT,
 ];
 
 /// From a no-op to the longest recording: 1 ms … 1 h.
@@ -193,15 +222,24 @@ pub fn run_ended(kind: JobKind, outcome: &'static str, reason: Option<Reason>, t
     ::metrics::histogram!(RUN_SECONDS.name, "kind" => kind.as_str(), "outcome" => outcome).record(took);
 }
 
-/// Runs of vanished workers were taken back.
-pub fn runs_lost(kind: JobKind, runs: u64) {
-    let reason = Reason::LeaseLost.as_str();
-    ::metrics::counter!(ATTEMPTS.name, "kind" => kind.as_str(), "outcome" => "lost", "reason" => reason).increment(runs);
+/// Jobs of vanished workers were taken back.
+pub fn jobs_swept(jobs: usize) {
+    ::metrics::counter!(SWEPT.name).increment(number(jobs));
 }
 
-/// A job was started this long after it was due.
-pub fn job_waited(kind: JobKind, wait: Duration) {
-    ::metrics::histogram!(WAIT_SECONDS.name, "kind" => kind.as_str()).record(wait);
+/// This worker's lease was gone when it came to renew it.
+pub fn lease_lost() {
+    ::metrics::counter!(LEASES_LOST.name).increment(1);
+}
+
+/// Redis did not take hints.
+pub fn hints_lost(hints: usize) {
+    ::metrics::counter!(HINTS_LOST.name).increment(number(hints));
+}
+
+/// The scheduler asked for a sync.
+pub fn sync_enqueued(source: SourceName) {
+    ::metrics::counter!(SYNCS.name, "source" => source.as_str()).increment(1);
 }
 
 /// Calls came from a vendor.
@@ -229,13 +267,32 @@ pub fn audio_transcribed(provider: &'static str, audio: Duration) {
     ::metrics::counter!(AUDIO_SECONDS.name, "provider" => provider).increment(audio.as_secs());
 }
 
-/// A vendor answered, or did not (`None`).
-pub fn vendor_answered(vendor: &'static str, status: Option<u16>) {
-    let word = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-    ::metrics::counter!(VENDOR_REQUESTS.name, "vendor" => vendor, "status" => word).increment(1);
-    if status == Some(429) {
+/// A vendor answered with a status, or something came instead of an answer.
+pub fn vendor_answered(vendor: &'static str, status: String, took: Duration) {
+    if status == "429" {
         ::metrics::counter!(RATE_LIMITED.name, "vendor" => vendor).increment(1);
     }
+    ::metrics::counter!(VENDOR_REQUESTS.name, "vendor" => vendor, "status" => status).increment(1);
+    ::metrics::histogram!(VENDOR_SECONDS.name, "vendor" => vendor).record(took);
+}
+
+/// A refresh token was exchanged, or was not.
+pub fn token_refreshed(credential: &'static str, outcome: &'static str) {
+    ::metrics::counter!(REFRESHES.name, "credential" => credential, "outcome" => outcome).increment(1);
+}
+
+/// How long a refresh token will do.
+pub fn refresh_token_left(credential: &'static str, seconds: u32) {
+    ::metrics::gauge!(REFRESH_LEFT.name, "credential" => credential).set(f64::from(seconds));
+}
+
+/// Whether a budget is shared or kept by this process alone.
+pub fn budget_shared(budget: &str, shared: bool) {
+    ::metrics::gauge!(BUDGET_SHARED.name, "budget" => budget.to_owned()).set(f64::from(u8::from(shared)));
+}
+
+fn number(of: usize) -> u64 {
+    u64::try_from(of).unwrap_or(u64::MAX)
 }
 
 /// What is left of a shared budget.
@@ -301,7 +358,7 @@ mod tests {
             describe();
             run_ended(JobKind::Recording, "later", Some(Reason::RecordingNotReady), Duration::from_millis(20));
             run_ended(JobKind::Sync, "done", None, Duration::from_secs(2));
-            vendor_answered("webex", Some(429));
+            vendor_answered("webex", "429".to_owned(), Duration::from_millis(80));
             jobs_in_state("recording", "due", 7);
         });
         let text = handle.render();

@@ -149,7 +149,6 @@ fn assemble(api: &Api, answer: Answer<WireList>, cursor: &Cursor, page_size: u16
     let next = next_cursor(api, meta.as_ref(), cursor, &step.fresh, step.next, &keys);
     let possible_gap = step.possible_gap.and_then(DateTime::from_timestamp_millis);
     if let Some(at) = possible_gap {
-        metrics::counter!("callscribe_possible_gaps_total", "source" => "webex").increment(1);
         tracing::error!(webex.created_at = %at, page_size, "possible_gap: Webex has as many calls in one millisecond as it tells at once; compare that moment with its portal");
     }
     let (calls, unreadable) = translated(api, data, &step.fresh);

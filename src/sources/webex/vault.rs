@@ -25,6 +25,7 @@ use crate::{
     ledger::VendorTrace,
     sources::SourceError,
     store::{StoreError, tokens::TokenRow},
+    telemetry::metrics,
 };
 
 /// Tokens are renewed this long before they end, against clocks that differ; or in the last tenth of a shorter life.
@@ -234,13 +235,13 @@ fn is_refused(row: &TokenRow) -> bool {
 }
 
 fn count(outcome: &'static str) {
-    metrics::counter!("callscribe_token_refreshes_total", "credential" => NAME, "outcome" => outcome).increment(1);
+    metrics::token_refreshed(NAME, outcome);
 }
 
 fn warn_before_the_end(refresh_expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) {
     let Some(ends_at) = refresh_expires_at else { return };
     let seconds = u32::try_from((ends_at - now).num_seconds().max(0)).unwrap_or(u32::MAX);
-    metrics::gauge!("callscribe_refresh_token_seconds_left", "credential" => NAME).set(f64::from(seconds));
+    metrics::refresh_token_left(NAME, seconds);
     if ends_at - now < LOGIN_SOON {
         tracing::warn!(credential = NAME, %ends_at, "the refresh token ends soon: log in again and set the new `WEBEX_CC_REFRESH_TOKEN`");
     }

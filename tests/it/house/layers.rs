@@ -130,3 +130,29 @@ fn every_migration_goes_up_and_down() {
         }
     }
 }
+
+/// Where figures are named and recorded.
+const METRICS: &str = "src/telemetry/metrics.rs";
+
+#[test]
+fn every_figure_is_one_of_the_catalogue_and_is_recorded_somewhere() {
+    let product: Vec<(String, String)> = ["src", "workers", "api", "cli"]
+        .iter()
+        .flat_map(|directory| rust_files(directory))
+        .filter(|file| file != METRICS)
+        .map(|file| (without_comments_and_strings(&read(&file)), file))
+        .collect();
+    let loose: Vec<_> = product
+        .iter()
+        .filter(|(code, _)| ["counter!(", "gauge!(", "histogram!("].iter().any(|macro_call| code.contains(macro_call)))
+        .map(|(_, file)| file)
+        .collect();
+    assert!(loose.is_empty(), "these record figures that the catalogue in `{METRICS}` does not know: {loose:?}");
+    let functions = read(METRICS);
+    let idle: Vec<_> = functions
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub fn ")?.split('(').next())
+        .filter(|name| !product.iter().any(|(code, _)| code.contains(&format!("{name}("))))
+        .collect();
+    assert!(idle.is_empty(), "nobody calls these of `{METRICS}`: {idle:?}");
+}

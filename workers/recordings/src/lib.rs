@@ -29,6 +29,7 @@ use callscribe::{
         Connection,
         recordings::{self, RecordedCall},
     },
+    telemetry::metrics,
 };
 use diesel_async::AsyncConnection;
 use futures_util::{FutureExt, future::BoxFuture};
@@ -85,7 +86,8 @@ impl RecordingHandler {
     async fn copy_recording(&self, job: &Claimed, context: &RunContext) -> Result<Effect, Trouble> {
         let session = job.session_id.as_ref().ok_or(Trouble::Poison("it names no call"))?;
         let call = begin(context.store.connection().await?.as_mut(), job, session).await?;
-        let source = self.sources.get(&call.source).ok_or(Trouble::NoSource(call.source))?;
+        let source_name = call.source;
+        let source = self.sources.get(&source_name).ok_or(Trouble::NoSource(source_name))?;
         let offers = match source.recordings(session).await? {
             RecordingAnswer::Offered(offers) if !offers.is_empty() => offers,
             RecordingAnswer::Offered(_) | RecordingAnswer::Nothing => return Err(Trouble::NothingYet),
@@ -110,7 +112,11 @@ impl RecordingHandler {
         };
         let copied = match still_there {
             Some(copied) => copied,
-            None => copy::copy(plan, self.clock.as_ref()).await?,
+            None => {
+                let copied = copy::copy(plan, self.clock.as_ref()).await?;
+                metrics::recording_bytes(source_name, copied.stored.copy.size_bytes);
+                copied
+            }
         };
         tracing::info!(
             recording.id = %copied.stored.recording_id,
