@@ -118,7 +118,7 @@ async fn every_refusal_of_the_store_has_its_name() {
     let office = Office::open(WebexPlan::ordinary(7, 1)).await;
     let source = office.process();
     let [offer] = offers(&source, &office.session(0)).await.try_into().unwrap();
-    let mut refused = async |fault: Fault| {
+    let refused = async |fault: Fault| {
         office.vendor.faults().on(fault, When::Always);
         let error = bytes(&source, &offer, 0).await.unwrap_err();
         office.vendor.faults().clear();
