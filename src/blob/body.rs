@@ -112,7 +112,7 @@ mod tests {
         let chunks = gathered.into_chunks();
         for _ in 0..2 {
             let body = resendable(Arc::clone(&chunks));
-            assert_eq!(body.size_hint().1, Some(all.len() as u64));
+            assert_eq!(body.size_hint().1, Some(u64::try_from(all.len()).unwrap()));
             assert_eq!(body.collect().await.unwrap().into_bytes(), all);
         }
     }

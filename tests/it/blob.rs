@@ -52,7 +52,7 @@ async fn an_object_of_any_size_comes_back_as_it_went() {
     for size in [0, 1, 300_000, PART - 1, PART, PART + 1, 3 * PART + 17] {
         let bytes = noise(size);
         let stored = store(&blob, "k", &bytes, 70_001).await.unwrap();
-        assert_eq!(stored.size, size as u64);
+        assert_eq!(stored.size, u64::try_from(size).unwrap());
         assert_eq!(stored.sha256, Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         let head = blob.head("k").await.unwrap().unwrap();
         assert_eq!((head.size, head.etag), (stored.size, stored.etag));
@@ -147,7 +147,7 @@ async fn a_range_is_read_across_parts() {
     let blob = s3.blob().await;
     let bytes = noise(2 * PART);
     store(&blob, "k", &bytes, 1_000_000).await.unwrap();
-    let from = PART as u64 - 10;
+    let from = u64::try_from(PART).unwrap() - 10;
     let reading = blob.get("k", Some(from..from + 20)).await.unwrap();
     assert_eq!(reading.length, 20);
     let read: Vec<Bytes> = reading.bytes.try_collect().await.unwrap();

@@ -180,7 +180,7 @@ mod tests {
     fn a_crc_of_the_whole_follows_from_the_parts() {
         let bytes: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
         let whole = sums_of(&bytes);
-        let parts: Vec<(Sums, u64)> = bytes.chunks(70_001).map(|part| (sums_of(part), part.len() as u64)).collect();
+        let parts: Vec<(Sums, u64)> = bytes.chunks(70_001).map(|part| (sums_of(part), u64::try_from(part.len()).unwrap())).collect();
         let parts: Vec<(&Sums, u64)> = parts.iter().map(|(sums, size)| (sums, *size)).collect();
         for algorithm in [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64Nvme] {
             assert_eq!(of_whole(algorithm, false, &parts).as_deref(), whole.get(algorithm), "{}", algorithm.name());

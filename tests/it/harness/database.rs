@@ -71,6 +71,7 @@ impl TestDatabase {
 #[derive(Debug, QueryableByName)]
 struct Statuses {
     #[diesel(sql_type = sql_types::Text)]
+    #[expect(dead_code, reason = "shown when the assertion fails")]
     session_id: String,
     #[diesel(sql_type = sql_types::Text)]
     call: String,

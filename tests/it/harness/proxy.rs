@@ -89,11 +89,6 @@ pub(crate) async fn proxy(upstream: impl Into<Upstream>) -> Proxy {
 }
 
 impl Proxy {
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// `url` with the proxy in the place of its server.
     pub(crate) fn url_for(&self, url: &str) -> String {
         let url = Url::parse(url).expect("an address");

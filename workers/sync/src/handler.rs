@@ -62,7 +62,7 @@ pub(crate) struct Run<'r> {
 /// What came of asking for the next page.
 enum Next {
     /// A page, its calls written.
-    Page(page::Opened),
+    Page(Box<page::Opened>),
     /// The window was too wide and is narrower now.
     Narrowed,
     /// Nothing is left.
@@ -152,7 +152,7 @@ impl Run<'_> {
             let (committed, next) = tokio::join!(self.commit(opened.take()), self.open_next(progress, turn_ends));
             committed?;
             match next? {
-                Next::Page(page) => opened = Some(page),
+                Next::Page(page) => opened = Some(*page),
                 Next::Narrowed => self.save(progress).await?,
                 Next::Nothing if progress.open_calls_added => return Ok(()),
                 Next::Nothing => self.add_open_calls(progress).await?,
@@ -179,7 +179,7 @@ impl Run<'_> {
         }
         progress.advance(page.next.take(), window::span(self.recipe.settings.window_max));
         let after = page::After { checkpoint: checkpoint(progress)?, watermark: self.watermark_after(piece, &page) };
-        Ok(Next::Page(page::open(self.connection().await?, piece, page, after).await?))
+        Ok(Next::Page(Box::new(page::open(self.connection().await?, piece, page, after).await?)))
     }
 
     /// Asks for one page, holding no connection meanwhile, and gives up at once when the worker must stop.
