@@ -9,33 +9,35 @@ use clap::Args;
 
 use crate::{failure::Failure, times::moment};
 
-/// Which jobs; several filters must all hold.
+/// Heading of the filters in help texts.
+const FILTERS: &str = "Filters, which must all hold";
+
+/// Which jobs.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArguments {
     /// Jobs by id
     #[arg(value_name = "ID")]
     ids: Vec<i64>,
     /// Kind of job: `sync`, `recording`, `transcription`; may be repeated
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, help_heading = FILTERS, value_name = "KIND")]
     kind: Vec<String>,
     /// State: `ready`, `running`, `done`, `dead`, `cancelled`; may be repeated
-    #[arg(long, value_name = "STATE")]
+    #[arg(long, help_heading = FILTERS, value_name = "STATE")]
     state: Vec<JobState>,
     /// Reason code, as `status` and docs/REASONS.md show it; may be repeated
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, help_heading = FILTERS, value_name = "REASON")]
     reason: Vec<String>,
     /// Vendor: `webex`
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, help_heading = FILTERS, value_name = "SOURCE")]
     source: Option<SourceName>,
     /// Call, by its session id
-    #[arg(long, value_name = "SESSION")]
+    #[arg(long, help_heading = FILTERS, value_name = "SESSION")]
     session: Option<String>,
     /// Ended (if still open: created) at this time or later: a date, a time in UTC, or `2h` for two hours ago
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help_heading = FILTERS, value_name = "TIME")]
     since: Option<String>,
     /// Ended (if still open: created) before this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help_heading = FILTERS, value_name = "TIME")]
     until: Option<String>,
 }
 

@@ -33,6 +33,11 @@ pub(crate) fn stamp(time: DateTime<Utc>) -> String {
     time.trunc_subsecs(0).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// A moment, to the minute, in UTC.
+pub(crate) fn minute(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M").to_string()
+}
+
 /// A span in its two largest units: `3d 4h`, `2m 5s`, `12s`, `0.4s`.
 pub(crate) fn span(span: Duration) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];

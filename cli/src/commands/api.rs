@@ -13,10 +13,10 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "GET /healthz                        the process is alive\n\
-                        GET /readyz                         it can do work\n\
-                        GET /metrics                        figures for Prometheus\n\
-                        GET or POST /api/cron/sync-webex-voice   sync now; needs CRON_SECRET\n\n\
+#[command(after_help = "GET /healthz                          the process is alive\n\
+                        GET /readyz                           it can do work\n\
+                        GET /metrics                          figures for Prometheus\n\
+                        GET, POST /api/cron/sync-webex-voice  sync now; needs CRON_SECRET\n\n\
                         Example:\n  callscribe api --listen 0.0.0.0:8080\n  \
                         curl -H \"Authorization: Bearer $CRON_SECRET\" http://127.0.0.1:8080/api/cron/sync-webex-voice")]
 pub(crate) struct Arguments {

@@ -16,8 +16,8 @@ use super::Ended;
 use crate::{failure::Failure, filter_arguments::FilterArguments, output::Output, setup};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Dead jobs get all their attempts back and keep their history; their transcripts become `pending`.\n\
-                        Cancelled jobs are taken only with `--state cancelled`, done ones only with `--again`; a transcription done\n\
+#[command(after_help = "Dead jobs get all their attempts back and keep their history; their transcripts become `pending`. \
+                        Cancelled jobs are taken only with `--state cancelled`, done ones only with `--again`; a transcription done \
                         again makes a new version of the transcript and keeps the old.\n\n\
                         Examples:\n  callscribe requeue --kind transcription --reason provider_unavailable --dry-run\n  \
                         callscribe requeue --kind transcription --limit 20            # try a few first\n  \

@@ -18,8 +18,8 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "PostgreSQL and Redis run as children of this process, S3 inside it, whenever DATABASE_URL, REDIS_URL or\n\
-                        CALL_RECORDING_BUCKET is not set; all they keep is in the data directory. The key that seals tokens is made\n\
+#[command(after_help = "PostgreSQL and Redis run as children of this process, S3 inside it, whenever DATABASE_URL, REDIS_URL or \
+                        CALL_RECORDING_BUCKET is not set; all they keep is in the data directory. The key that seals tokens is made \
                         there once: back it up with the rest.\n\n\
                         Example:\n  callscribe standalone --data-dir /var/lib/callscribe\n\n\
                         Needs Webex's settings and a transcriber's, see docs/CONFIGURATION.md.")]

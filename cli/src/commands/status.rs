@@ -99,7 +99,7 @@ fn kinds(status: &Status, output: &mut Output) -> io::Result<()> {
     }
     output.line(&table)?;
     if status.kinds.iter().any(|depth| !depth.known) {
-        output.line("\nparked kinds belong to a newer version: its workers do them, this one leaves them alone")?;
+        output.prose(0, "parked kinds belong to a newer version: its workers do them, this one leaves them alone")?;
     }
     Ok(())
 }
@@ -119,7 +119,7 @@ fn workers(status: &Status, output: &mut Output) -> io::Result<()> {
     for depth in status.kinds.iter().filter(|depth| depth.known && depth.due.jobs > 0) {
         if !status.workers.iter().any(|worker| worker.alive && worker.kinds.contains(&depth.kind)) {
             let worker = depth.kind.parse::<JobKind>().map_or_else(|_| depth.kind.clone(), |kind| kind.worker().to_owned());
-            output.line(format_args!("hint: nobody works on `{}`: start `callscribe worker {worker}`", depth.kind))?;
+            output.prose(2, format_args!("hint: nobody works on `{}`: start `callscribe worker {worker}`", depth.kind))?;
         }
     }
     Ok(())
@@ -129,13 +129,17 @@ fn sources(status: &Status, output: &mut Output) -> io::Result<()> {
     for source in &status.sources {
         if let Some(known) = source.watermark {
             let ago = relative(known, status.at);
-            output.line(format_args!("\n{} {}: calls known up to {} ({ago})", source.source, source.org_id, stamp(known)))?;
+            output.line("")?;
+            output.prose(2, format_args!("{} {}: calls known up to {} ({ago})", source.source, source.org_id, stamp(known)))?;
         }
         if source.gaps > 0 {
-            output.line(format_args!(
-                "  {} moments around which the vendor may not have told everything: `callscribe sync --from … --to …`",
-                source.gaps
-            ))?;
+            output.prose(
+                4,
+                format_args!(
+                    "  {} moments around which the vendor may not have told everything: `callscribe sync --from … --to …`",
+                    source.gaps
+                ),
+            )?;
         }
     }
     Ok(())
@@ -162,14 +166,17 @@ fn dead(status: &Status, output: &mut Output) -> io::Result<()> {
         let last = relative(row.last_at, status.at);
         output.line(format_args!("  {} {} {}, last {last}", row.jobs, row.kind, row.reason))?;
         if let Some(advice) = advice(&row.reason) {
-            output.line(format_args!("      {advice}"))?;
+            output.prose(6, format_args!("      {advice}"))?;
         }
     }
     if let Some(first) = status.dead.first() {
-        output.line(format_args!(
-            "hint: `callscribe requeue --kind {} --reason {} --dry-run` counts what would come back",
-            first.kind, first.reason
-        ))?;
+        output.prose(
+            2,
+            format_args!(
+                "hint: `callscribe requeue --kind {} --reason {} --dry-run` counts what would come back",
+                first.kind, first.reason
+            ),
+        )?;
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::{failure::Failure, output::Output, setup, times::moment};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without `--from` the calls since the last sync are asked for. A window of the past is split into days by itself and\n\
+    after_help = "Without `--from` the calls since the last sync are asked for. A window of the past is split into days by itself and \
                         runs when nothing fresh waits. The work is done by `callscribe worker sync`.\n\n\
                         Examples:\n  callscribe sync --wait\n  callscribe sync --from 2026-11-01 --to 2026-11-08\n  callscribe sync --from 3d"
 )]

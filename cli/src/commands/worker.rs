@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "SIGTERM lets running jobs finish for DRAIN_TIMEOUT and hands the rest back; a second one ends at once.\n\
+#[command(after_help = "SIGTERM lets running jobs finish for DRAIN_TIMEOUT and hands the rest back; a second one ends at once. \
                         Any number may run, anywhere, and any of them may be killed: its jobs go on elsewhere when its lease runs out.\n\n\
                         Examples:\n  callscribe worker transcribe --concurrency 8\n  callscribe worker sync recordings")]
 pub(crate) struct Arguments {

@@ -23,7 +23,7 @@ use callscribe::{
     clock::Clock,
     config::RecordingSettings,
     domain::{JobKind, RecordingOffer, SessionId, SourceName},
-    ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, enqueue, hold},
+    ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, enqueue_or_reopen, hold},
     sources::{RecordingAnswer, Source},
     store::{
         Connection,
@@ -143,7 +143,8 @@ impl RecordingHandler {
             async move {
                 let (stored, audio_url, next) = written.as_ref();
                 recordings::mark_stored(connection, stored, transcript, audio_url).await?;
-                enqueue(connection, std::slice::from_ref(next)).await
+                // a transcription that died for want of this very file has it now
+                enqueue_or_reopen(connection, std::slice::from_ref(next)).await
             }
             .boxed()
         })

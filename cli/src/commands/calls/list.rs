@@ -15,7 +15,7 @@ use crate::{
     output::Output,
     setup,
     table::Table,
-    times::{moment, span, stamp},
+    times::{minute, moment, span},
 };
 
 #[derive(Debug, Args)]
@@ -77,17 +77,12 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         output.line("no call is like this")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new(output, &["began", "length", "way", "agent", "transcript", "session"]).numbers(&[1]);
+    let mut table = Table::new(output, &["began", "length", "way", "agent", "transcript", "call"]).numbers(&[1]);
     for call in &calls {
         let agent = call.agent_name.as_deref().unwrap_or("-");
-        table.row([
-            &stamp(call.start_time),
-            &length(call),
-            call.direction.as_deref().unwrap_or("-"),
-            agent,
-            &transcript(call),
-            &call.session_id,
-        ]);
+        let session = output.session(&call.session_id);
+        let way = call.direction.as_deref().unwrap_or("-");
+        table.row([&minute(call.start_time), &length(call), way, agent, &transcript(call), session]);
     }
     output.line(&table)?;
     Ok(ExitCode::SUCCESS)
@@ -103,10 +98,10 @@ pub(super) fn length(call: &CallSeen) -> String {
     }
 }
 
-/// The transcript's state, and why when it failed.
+/// The transcript's state, or why it failed.
 pub(super) fn transcript(call: &CallSeen) -> String {
     match &call.error_code {
-        Some(reason) if call.transcript_status == "error" => format!("error: {reason}"),
+        Some(reason) if call.transcript_status == "error" => reason.clone(),
         _ => call.transcript_status.clone(),
     }
 }

@@ -75,9 +75,9 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     recordings(&story, output)?;
     output.line("\nwhat happened (UTC)")?;
     for event in &events {
-        output.line(format_args!("  {}  {:<13}  {}", stamp(event.at), event.subject, event.what))?;
+        output.prose(38, format_args!("  {}  {:<13}  {}", stamp(event.at), event.subject, event.what))?;
         for line in &event.more {
-            output.line(format_args!("      {line}"))?;
+            output.prose(6, format_args!("      {line}"))?;
         }
     }
     excerpt(&story, output)?;
@@ -100,7 +100,7 @@ fn head(story: &CallStory, output: &mut Output) -> io::Result<()> {
     let way = call.direction.as_deref().unwrap_or(&call.channel);
     output.line(format_args!("call {}", call.session_id))?;
     let mut field = |name: &str, value: Option<String>| match value {
-        Some(value) => output.line(format_args!("  {name:<11} {value}")),
+        Some(value) => output.prose(14, format_args!("  {name:<11} {value}")),
         None => Ok(()),
     };
     field("source", Some(format!("{}, {way}, {}", call.source, length(call))))?;
@@ -152,7 +152,7 @@ fn excerpt(story: &CallStory, output: &mut Output) -> io::Result<()> {
     output.line(format_args!("\ntranscript ({}, {language}{flags})", transcript.provider))?;
     let shown: String = text.chars().take(EXCERPT).collect();
     let rest = if shown.len() < text.len() { " … (`--text` prints it all)" } else { "" };
-    output.line(format_args!("  {}{rest}", if shown.is_empty() { "[nobody spoke]" } else { &shown }))
+    output.prose(2, format_args!("  {}{rest}", if shown.is_empty() { "[nobody spoke]" } else { &shown }))
 }
 
 fn text(story: &CallStory, output: &mut Output) -> Ended {

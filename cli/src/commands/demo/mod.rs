@@ -17,7 +17,7 @@ use self::{judge::Verdicts, progress::Progress, stage::Stage};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "PostgreSQL, Redis and an S3 server are started for the demo alone, Webex and the transcriber are simulated, everything\n\
+    after_help = "PostgreSQL, Redis and an S3 server are started for the demo alone, Webex and the transcriber are simulated, everything \
                         listens on this machine only. Some calls are made to go wrong, as on any day. Ctrl-C leaves nothing running.\n\n\
                         Examples:\n  callscribe demo\n  callscribe demo --calls 100 --exit\n  callscribe demo --data-dir ./demo   # keeps what it made"
 )]
@@ -69,7 +69,7 @@ async fn show(arguments: &Arguments, stage: &mut Stage, progress: &mut Progress,
     report::table(&verdicts, output)?;
     report::summary(&verdicts, stage, output, progress.elapsed())?;
     if !arguments.exit {
-        report::look_around(stage, output)?;
+        report::look_around(&verdicts, stage, output)?;
         stage.ended().await?;
     }
     Ok(if verdicts.all_right() { Shown::AsExpected } else { Shown::NotAsExpected })

@@ -48,10 +48,7 @@ impl Progress {
         let recordings = verdicts.0.iter().filter_map(|verdict| verdict.story.as_ref());
         let recordings = recordings.filter(|story| story.recordings.iter().any(|recording| recording.status == "stored")).count();
         let (complete, failed) = (with_status("complete"), with_status("error"));
-        let line = format!(
-            "{known} of {} calls synced · {recordings} recordings stored · {complete} transcripts done · {failed} without one",
-            verdicts.0.len()
-        );
+        let line = format!("{known}/{} calls · {recordings} recordings · {complete} transcripts · {failed} without", verdicts.0.len());
         if complete > 0 && !self.first_transcript {
             self.first_transcript = true;
             self.say(&format!("first transcript after {}", span(self.begun.elapsed())));

@@ -1,6 +1,6 @@
 //! What came out, as a table, and where to look next.
 
-use std::io;
+use std::{io, path::Path, time::Duration};
 
 use callscribe::store::call_story::CallStory;
 use callscribe_simulators::webex::Expected;
@@ -13,11 +13,11 @@ use crate::{output::Output, table::Table, times::span};
 
 /// First letters of a session id: enough to tell the demo's calls apart, and `calls show` takes them.
 const SHORT_ID: usize = 8;
-/// First words shown of a transcript.
-const FIRST_WORDS: usize = 4;
+/// Letters shown of a transcript: as many as fit a line of 80 beside the rest.
+const FIRST_LETTERS: usize = 26;
 
 pub(super) fn table(verdicts: &Verdicts, output: &mut Output) -> io::Result<()> {
-    let mut table = Table::new(output, &["call", "way", "length", "audio", "transcript", "first words", "as expected"]).numbers(&[2, 3]);
+    let mut table = Table::new(output, &["call", "way", "length", "audio", "transcript", "first words", "right"]).numbers(&[2, 3]);
     for verdict in &verdicts.0 {
         table.row(row(verdict));
     }
@@ -32,14 +32,18 @@ pub(super) fn table(verdicts: &Verdicts, output: &mut Output) -> io::Result<()> 
 }
 
 fn row(verdict: &Verdict) -> [String; 7] {
-    let id: String = verdict.truth.session_id.to_string().chars().take(SHORT_ID).collect();
+    let id = short(&verdict.truth.session_id.to_string());
     let right = if verdict.is_final && verdict.wrong.is_empty() { "yes" } else { "NO" }.to_owned();
     let Some(story) = &verdict.story else {
         return [id, "-".into(), "-".into(), "-".into(), "not synced".into(), String::new(), right];
     };
     let length = story.call.duration_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds}s"));
-    let way = story.call.direction.clone().unwrap_or_else(|| "-".to_owned());
-    [id, way, length, size(story), state(story, verdict.truth.expected), first_words(story), right]
+    let way = match story.call.direction.as_deref() {
+        Some("inbound") => "in",
+        Some("outbound") => "out",
+        _ => "-",
+    };
+    [id, way.to_owned(), length, size(story), state(story, verdict.truth.expected), first_words(story), right]
 }
 
 fn size(story: &CallStory) -> String {
@@ -60,30 +64,56 @@ fn state(story: &CallStory, expected: Expected) -> String {
 
 fn first_words(story: &CallStory) -> String {
     let text = story.transcripts.last().and_then(|transcript| transcript.transcript_text.as_deref()).unwrap_or_default();
-    let words: Vec<&str> = text.split_whitespace().take(FIRST_WORDS + 1).collect();
-    let more = words.len() > FIRST_WORDS;
-    let shown = words.into_iter().take(FIRST_WORDS).collect::<Vec<_>>().join(" ");
-    if more { format!("{shown} …") } else { shown }
+    let mut shown = String::new();
+    for word in text.split_whitespace() {
+        if shown.chars().count() + word.chars().count() + 3 > FIRST_LETTERS {
+            return shown + "…";
+        }
+        shown.push_str(word);
+        shown.push(' ');
+    }
+    shown.trim_end().to_owned()
 }
 
-pub(super) fn summary(verdicts: &Verdicts, stage: &Stage, output: &mut Output, took: std::time::Duration) -> io::Result<()> {
+pub(super) fn summary(verdicts: &Verdicts, stage: &Stage, output: &mut Output, took: Duration) -> io::Result<()> {
     let right = verdicts.0.iter().filter(|verdict| verdict.is_final && verdict.wrong.is_empty()).count();
-    output.line(format_args!("\n{right} of {} calls ended as the simulators' truth says, after {}", verdicts.0.len(), span(took)))?;
-    let shortened: Vec<String> = SHORTENED.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    output.line(format_args!("shortened for the demo: {}", shortened.join(" ")))?;
+    let all = verdicts.0.len();
+    output.line("")?;
+    output.prose(0, format_args!("{right} of {all} calls ended as the simulators' truth says, after {}.", span(took)))?;
+    output.prose(0, "`right` compares call, bytes, checksum and every word; some calls were made to go wrong, and `right` they must.")?;
+    output.line("shortened for the demo:")?;
+    for (name, value) in SHORTENED {
+        output.line(format_args!("  {name}={value}"))?;
+    }
     if !verdicts.all_right() {
         output.line(format_args!("the log is {}", stage.log.display()))?;
     }
     Ok(())
 }
 
-pub(super) fn look_around(stage: &Stage, output: &mut Output) -> io::Result<()> {
+pub(super) fn look_around(verdicts: &Verdicts, stage: &Stage, output: &mut Output) -> io::Result<()> {
     let database = stage.environment.get("DATABASE_URL").unwrap_or_default();
+    let program = program();
     output.line("\neverything still runs; look around from another terminal:")?;
     output.line(format_args!("  export DATABASE_URL='{database}'"))?;
-    output.line("  callscribe status")?;
-    output.line("  callscribe calls list")?;
-    output.line("  callscribe calls show CALL")?;
+    output.line(format_args!("  {program} status"))?;
+    output.line(format_args!("  {program} calls list"))?;
+    // one with something to tell
+    let troubled = verdicts.0.iter().filter_map(|verdict| verdict.story.as_ref()).find(|story| story.call.error_code.is_some());
+    if let Some(story) = troubled {
+        output.line(format_args!("  {program} calls show {}", short(&story.call.session_id)))?;
+    }
     output.line(format_args!("  curl http://{}/metrics", stage.api_address))?;
     output.line("Ctrl-C ends it and leaves nothing running")
+}
+
+fn short(session: &str) -> String {
+    session.chars().take(SHORT_ID).collect()
+}
+
+/// This executable as the person at the terminal can call it.
+fn program() -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| "callscribe".into());
+    let here = std::env::current_dir().ok().and_then(|here| program.strip_prefix(here).ok().map(Path::to_path_buf));
+    here.unwrap_or(program).display().to_string()
 }

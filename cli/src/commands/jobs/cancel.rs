@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "Jobs that run are left to end. A cancelled job's transcript becomes `error` with reason `cancelled`;\n\
+#[command(after_help = "Jobs that run are left to end. A cancelled job's transcript becomes `error` with reason `cancelled`; \
                         `callscribe requeue --state cancelled` brings both back.\n\n\
                         Examples:\n  callscribe jobs cancel --session 6a1f0f1e --why \"customer asked\"\n  \
                         callscribe jobs cancel --kind recording --until 30d --dry-run")]

@@ -43,7 +43,7 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     for job in &jobs {
         let tries = format!("{}/{}", job.attempt, job.max_attempts);
         let reason = job.reason.as_deref().unwrap_or("-");
-        let subject = job.session_id.as_deref().unwrap_or(&job.key);
+        let subject = output.session(job.session_id.as_deref().unwrap_or(&job.key));
         table.row([&job.id.to_string(), &job.kind, state_of(job), &tries, &when(job, now), reason, subject]);
     }
     output.line(&table)?;

@@ -58,7 +58,7 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     output.line("\nattempts that did not simply succeed")?;
     for attempt in &attempts {
         for line in attempt_lines(attempt) {
-            output.line(line)?;
+            output.prose(6, line)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -73,7 +73,7 @@ fn head(job: &JobSeen, advice: Option<&str>, output: &mut Output) -> std::io::Re
     let now = SystemClock.now();
     output.line(format_args!("job {}  {}  {}", job.id, job.kind, state_of(job)))?;
     let mut field = |name: &str, value: Option<String>| match value {
-        Some(value) => output.line(format_args!("  {name:<9} {value}")),
+        Some(value) => output.prose(12, format_args!("  {name:<9} {value}")),
         None => Ok(()),
     };
     field("key", Some(job.key.clone()))?;
