@@ -186,16 +186,16 @@ fn report(job: &Claimed, setback: &Setback) {
     let session = job.session_id.as_ref().map(|id| id.as_str());
     match setback.next {
         Next::Dead => tracing::error!(
-            job.id = %job.id, job.kind = %job.kind, job.attempt = job.attempt, call.session_id = session, reason = %setback.reason,
+            job.id = %job.id, job.kind = %job.kind, job.attempt = job.attempt, call.session_id = session, job.reason = %setback.reason,
             error = setback.error, hint = setback.reason.advice(), "job gave up"
         ),
         Next::Again(wait) => tracing::warn!(
-            job.id = %job.id, job.kind = %job.kind, job.attempt = job.attempt, call.session_id = session, reason = %setback.reason,
-            error = setback.error, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "job failed; it will be tried again"
+            job.id = %job.id, job.kind = %job.kind, job.attempt = job.attempt, call.session_id = session, job.reason = %setback.reason,
+            error = setback.error, job.wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "job failed; it will be tried again"
         ),
         Next::Later(wait) => tracing::info!(
-            job.id = %job.id, job.kind = %job.kind, call.session_id = session, reason = %setback.reason, error = setback.error,
-            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "job waits"
+            job.id = %job.id, job.kind = %job.kind, call.session_id = session, job.reason = %setback.reason, error = setback.error,
+            job.wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "job waits"
         ),
         Next::HandedBack => tracing::info!(job.id = %job.id, job.kind = %job.kind, call.session_id = session, "job handed back"),
     }
