@@ -215,3 +215,31 @@ async fn migrate_twice_applies_nothing_the_second_time() {
     let ran = on(&database, &["migrate"]).await;
     assert_eq!((ran.status, ran.stdout.as_str()), (0, "the schema is current, nothing to apply\n"));
 }
+
+#[tokio::test]
+async fn a_worker_waits_for_the_migration_and_then_works() {
+    let engines = harness::private_services().await;
+    let settings = [("DATABASE_URL", engines.database_url()), ("REDIS_URL", engines.services().redis_url())];
+    let webex = [("WEBEX_CC_ACCESS_TOKEN", "token"), ("WEBEX_CC_ORG_ID", "11111111-2222-4333-8444-555555555555"), ("LOG_FORMAT", "json")];
+    let mut command = callscribe(&["worker", "sync"]);
+    command.envs(settings.clone()).envs(webex).stderr(std::process::Stdio::piped());
+    let mut worker = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    let mut log = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(worker.stderr.take().unwrap()));
+    loop {
+        let line = log.next_line().await.unwrap().expect("it waits");
+        if line.contains("waiting for `callscribe migrate`") {
+            break;
+        }
+    }
+    let reading = tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+    let mut migration = callscribe(&["migrate"]);
+    migration.envs(settings);
+    assert_eq!(run(migration).await.status, 0);
+    let store = engines.store().await;
+    harness::eventually("the worker is present", async || number(&store, "SELECT count(*) AS number FROM workers").await == 1).await;
+    let pid = worker.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(worker.wait().await.unwrap().code(), Some(0));
+    reading.await.unwrap();
+    assert_eq!(number(&store, "SELECT count(*) AS number FROM workers WHERE ended_by = 'drained'").await, 1);
+}

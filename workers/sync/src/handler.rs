@@ -136,7 +136,7 @@ impl Run<'_> {
             }
         };
         if reach.cut {
-            warn!(source = %name, window.from = %reach.window.from, "the vendor no longer tells calls before this: they will be missing");
+            warn!(call.source = %name, window.from = %reach.window.from, "the vendor no longer tells calls before this: they will be missing");
         }
         let progress = Progress::begin(reach.window, window::span(settings.window_max), self.live);
         page::begin(&mut connection, self, &checkpoint(&progress)?, first).await?;
@@ -169,7 +169,7 @@ impl Run<'_> {
         let mut page = match self.ask(piece, cursor.as_ref()).await {
             Err(SyncError::Source(SourceError::TooWide { .. })) => {
                 progress.halve()?;
-                info!(source = %self.source.name(), window.from = %piece.window.from, "the window is too wide, asking for half of it");
+                info!(call.source = %self.source.name(), window.from = %piece.window.from, "the window is too wide, asking for half of it");
                 return Ok(Next::Narrowed);
             }
             answer => answer?,
@@ -212,16 +212,16 @@ impl Run<'_> {
         let report = &stored.report;
         metrics::calls_synced(name, u64::try_from(page.calls.len()).unwrap_or(u64::MAX));
         info!(
-            source = %name, window.from = %from, window.to = %to, calls.read = page.calls.len(), calls.new = report.inserted,
+            call.source = %name, window.from = %from, window.to = %to, calls.read = page.calls.len(), calls.new = report.inserted,
             calls.changed = report.updated, recordings.expected = report.expected.len(), "stored a page of calls"
         );
         if stored.quarantined > 0 {
             metrics::payloads_quarantined(name, u64::try_from(stored.quarantined).unwrap_or(u64::MAX));
-            warn!(source = %name, quarantined = stored.quarantined, "set aside what could not be read, see `quarantined_payloads`");
+            warn!(call.source = %name, quarantined = stored.quarantined, "set aside what could not be read, see `quarantined_payloads`");
         }
         if let Some(at) = page.possible_gap {
             metrics::possible_gap(name);
-            warn!(source = %name, gap.at = %at, "more calls began in one millisecond than the vendor gives at once: some may be missing");
+            warn!(call.source = %name, gap.at = %at, "more calls began in one millisecond than the vendor gives at once: some may be missing");
         }
     }
 

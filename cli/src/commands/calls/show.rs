@@ -14,7 +14,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    list::{length, transcript},
+    list::length,
     timeline::{Event, timeline},
 };
 use crate::{
@@ -111,10 +111,18 @@ fn head(story: &CallStory, output: &mut Output) -> io::Result<()> {
     field("case", call.case_number.clone())?;
     field("began", Some(stamp(call.start_time)))?;
     field("ended", call.end_time.map(stamp))?;
-    field("transcript", Some(transcript(call)))?;
+    field("transcript", Some(transcript_state(story)))?;
     let failed = story.transcripts.last().filter(|transcript| transcript.status == "error");
     field("why", failed.and_then(|transcript| transcript.error_message.clone()))?;
     field("what to do", failed.and_then(|transcript| advice(transcript.error_code.as_deref()?)).map(str::to_owned))
+}
+
+/// The state of the transcript, with the reason code when it failed: the word that filters take.
+fn transcript_state(story: &CallStory) -> String {
+    match (story.call.transcript_status.as_str(), &story.call.error_code) {
+        ("error", Some(reason)) => format!("error: {reason}"),
+        (status, _) => status.to_owned(),
+    }
 }
 
 fn recordings(story: &CallStory, output: &mut Output) -> io::Result<()> {
