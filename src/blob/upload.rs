@@ -1,7 +1,7 @@
 //! One object on its way into the bucket, as a stream.
 //!
 //! A small body is one request. A larger one goes in parts: a part in memory holds one of the process's permits from its
-//! first quarter megabyte until S3 has it, so memory is bounded however many uploads run and however large they are.
+//! second block until S3 has it, so memory is bounded however many uploads run and however large they are.
 //! Until `finish` returned, nothing is visible. Every way out but that one clears the parts away: an error, a cancelled
 //! future, a drop. Only a process that is killed leaves parts behind, which `Blob::abort_stale_uploads` removes.
 
@@ -17,13 +17,10 @@ use tokio::{
 
 use super::{
     Blob, BlobError,
-    body::{Gathered, resendable},
+    body::{BLOCK, Gathered, resendable},
     checksum::{Proof, prove, prove_whole},
 };
 use crate::config::Checksums;
-
-/// A body takes a permit only once it is larger than this, so that slow and small ones do not keep the others waiting.
-const WITHOUT_PERMIT: usize = 256 * 1024;
 
 /// What is said about an object beside its bytes.
 #[derive(Debug, Clone, Default)]
@@ -123,11 +120,12 @@ impl Upload {
         self.sha256.update(&chunk);
         self.size = self.size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         while !chunk.is_empty() {
-            if self.permit.is_none() && self.gathered.len() + chunk.len() > WITHOUT_PERMIT {
+            // one block is free, so that slow and small bodies do not keep the others waiting
+            if self.permit.is_none() && self.gathered.len() + chunk.len() > BLOCK {
                 self.permit = Some(self.take_permit().await?);
             }
             let room = self.blob.part_bytes.saturating_sub(self.gathered.len());
-            self.gathered.push(chunk.split_to(room.min(chunk.len())));
+            self.gathered.push(&chunk.split_to(room.min(chunk.len())));
             if self.gathered.len() >= self.blob.part_bytes {
                 self.send_part().await?;
             }

@@ -13,8 +13,8 @@ const SMALLEST_PART: usize = 5 * 1024 * 1024;
 const LARGEST_PART: usize = 64 * 1024 * 1024;
 /// Enough for three hours of stereo PCM at 8 kHz six times over.
 const LARGEST_RECORDING: u64 = 2 * 1024 * 1024 * 1024;
-/// Six parts of 5 MiB are 30 MiB: half of what a worker process may take.
-const PARTS_IN_FLIGHT: usize = 6;
+/// Four parts of 5 MiB are 20 MiB: a third of what a worker process may take.
+const PARTS_IN_FLIGHT: usize = 4;
 /// More than one, so that the next part fills while one is on its way.
 const FEWEST_PARTS_IN_FLIGHT: usize = 2;
 /// S3's own limit.
@@ -97,7 +97,7 @@ impl BlobSettings {
         Setting::new("S3_PART_BYTES", "5242880", "Bytes of one part of an upload, from 5242880 (S3's smallest) to 67108864");
     const PARTS_IN_FLIGHT: Setting = Setting::new(
         "S3_PARTS_IN_FLIGHT",
-        "6",
+        "4",
         "Parts that one process holds in memory at most; with `S3_PART_BYTES` the memory that uploads take, however many run",
     );
     const RECORDING_MAX_BYTES: Setting =
