@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use super::Ended;
 use crate::{
     failure::Failure,
-    process::{Engines, Together, lanes, start, workers_options},
+    process::{Engines, Together, clear_stale_uploads, lanes, start, workers_options},
     setup,
 };
 
@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: Option<u16>,
 }
+
+/// Uploads that were cut off at the drain's end are aborted within this time, or by the next clearing.
+const LAST_UPLOADS: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// One kind, or all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +79,16 @@ pub(crate) async fn run(arguments: &Arguments) -> Ended {
         let lanes = lanes(&arguments.kinds(), &settings, &engines, blob.as_ref())?;
         let options = workers_options(lanes, &settings.work, &engines, process.shutdown.clone());
         together.run(run_workers(options));
+        if let Some(blob) = &blob
+            && arguments.kinds().contains(&JobKind::Recording)
+        {
+            together.run(clear_stale_uploads(blob.clone(), process.shutdown.clone()));
+        }
+        let ended = together.ended().await;
+        if let Some(blob) = &blob {
+            blob.settle(LAST_UPLOADS).await;
+        }
+        ended?;
     }
     together.ended().await?;
     Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@ mod lanes;
 mod signals;
 mod start;
 mod together;
+mod uploads;
 mod whole;
 
 pub(crate) use engines::Engines;
@@ -14,4 +15,5 @@ pub(crate) use lanes::{lanes, workers_options};
 pub(crate) use signals::shutdown_on_signal;
 pub(crate) use start::{Process, start};
 pub(crate) use together::Together;
+pub(crate) use uploads::clear_stale_uploads;
 pub(crate) use whole::{Whole, WholeOptions};

@@ -15,7 +15,7 @@ use callscribe_api::{ApiState, app, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engines, Together, lanes, workers_options};
+use super::{Engines, Together, clear_stale_uploads, lanes, workers_options};
 use crate::failure::Failure;
 
 /// What the whole needs.
@@ -54,6 +54,7 @@ impl Whole {
             .with_cron(settings.api.cron_secret.clone(), &sources);
         together.run(serve(listener, app(state), shutdown.clone()));
         together.run(run_workers(workers_options(lanes, &settings.work, &engines, shutdown.clone())));
+        together.run(clear_stale_uploads(blob.clone(), shutdown.clone()));
         let scheduler = run_scheduler(SchedulerOptions {
             store: engines.store,
             hints: engines.hints,
