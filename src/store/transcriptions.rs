@@ -140,7 +140,7 @@ pub async fn complete_transcript(connection: &mut Connection, made: &MadeTranscr
              UPDATE call_transcripts
              SET status = 'complete', provider = $2, model = $3, transcript_text = $4, transcript_json = $5, language = $6, flags = $7,
                  audio_seconds = $8, provider_request_id = $9, error_message = NULL, completed_at = now(), updated_at = now()
-             WHERE id = $1 AND status IN ('pending', 'downloading', 'transcribing')
+             WHERE id = $1 AND status IN ('pending', 'transcribing')
              RETURNING session_id, leg),
          mirrored AS (
              UPDATE call_interactions AS c SET transcript_status = 'complete'
