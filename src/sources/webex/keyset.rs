@@ -63,7 +63,7 @@ impl Position {
         let may_be_cut = keys.len() >= page_size || (!keys.is_empty() && keys.len().is_multiple_of(ROUND));
         let Some(last) = keys.iter().filter_map(|key| key.created).max().filter(|_| may_be_cut) else { return whole };
 
-        let inclusive = self.inclusive || keys.iter().any(|key| key.created == Some(self.from));
+        let inclusive = self.inclusive || self.proves_inclusion(keys, &whole.fresh);
         // what lies before the request's beginning is a repetition the vendor should not have made, and no progress
         let something_new = keys.iter().zip(&whole.fresh).any(|(key, fresh)| *fresh && key.id.is_some() && key.created >= Some(self.from));
         let base = if inclusive { last } else { last - 1 };
@@ -78,6 +78,15 @@ impl Position {
         };
         let seen = self.seen_from(from, keys);
         Step { next: Some(Self { from, seen, inclusive, asked_again }), possible_gap, ..whole }
+    }
+
+    /// Whether the answer holds the calls of `from` itself: one that was not seen before, or all of several that were. A single one
+    /// that comes again may be a repetition the vendor should not have made.
+    fn proves_inclusion(&self, keys: &[Key], fresh: &[bool]) -> bool {
+        let at_from: HashSet<&str> = keys.iter().filter(|key| key.created == Some(self.from)).filter_map(|key| key.id.as_deref()).collect();
+        let new = keys.iter().zip(fresh).any(|(key, fresh)| *fresh && key.id.is_some() && key.created == Some(self.from));
+        let seen: Vec<&str> = self.seen.iter().filter(|(created, _)| *created == self.from).map(|(_, id)| id.as_str()).collect();
+        new || (seen.len() > 1 && seen.iter().all(|id| at_from.contains(id)))
     }
 
     fn fresh(&self, keys: &[Key]) -> Vec<bool> {
@@ -212,17 +221,10 @@ mod tests {
         let vendor = Vendor::new(&[(10, 5), (11, 9), (12, 5)], false, 10);
         let (mut position, mut found) = (Position::first(0), BTreeSet::new());
         for request in 0..100 {
-            let mut keys = vendor.page(position.from, 9, request);
-            // the last call before the page is on the page again
-            keys.splice(
-                0..0,
-                vendor
-                    .calls
-                    .iter()
-                    .rev()
-                    .find(|(at, _)| *at <= position.from)
-                    .map(|(at, id)| Key { id: Some(id.clone()), created: Some(*at) }),
-            );
+            // the last call before the page is on the page again, and takes a place of it
+            let before = vendor.calls.iter().rev().find(|(at, _)| *at <= position.from);
+            let mut keys: Vec<Key> = before.map(|(at, id)| Key { id: Some(id.clone()), created: Some(*at) }).into_iter().collect();
+            keys.extend(vendor.page(position.from, 10 - keys.len(), request));
             let step = position.advance(&keys, 10);
             found.extend(keys.into_iter().filter_map(|key| key.id));
             match step.next {
