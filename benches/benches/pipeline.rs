@@ -15,7 +15,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use callscribe::{
-    config::DatabaseSettings,
+    blob::{Blob, IfMissing},
+    config::{BlobSettings, DatabaseSettings, Environment, Reader},
     embedded::{
         Durability, EmbeddedOptions, Services,
         s3::{EmbeddedS3, EmbeddedS3Options},
@@ -50,16 +51,22 @@ async fn main() -> Result<()> {
         durability: Durability::Durable,
     })
     .await?;
-    std::fs::create_dir_all(dir.path().join("s3").join(BUCKET))?;
     let webex = Webex::start(WebexPlan::bench(CALLS)).await?;
     let transcriber = Transcriber::start(TranscriberPlan { answer_at_once: true, ..TranscriberPlan::new(Profile::OpenAi) }).await?;
     let store = Store::new(DatabaseSettings::for_url(services.database_url()))?;
     store::migrate(&store).await?;
     let environment = environment(&services, &s3, &webex, &transcriber);
+    make_bucket(&environment).await?;
     run(&store, &environment).await?;
     s3.stop().await;
     services.stop().await;
     Ok(())
+}
+
+async fn make_bucket(environment: &BTreeMap<&str, String>) -> Result<()> {
+    let environment: Environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let settings = BlobSettings::read(&mut Reader::new(&environment)).context("no bucket is set")?;
+    Ok(Blob::connect(&settings).await.ensure_bucket(IfMissing::Create).await?)
 }
 
 async fn run(store: &Store, environment: &BTreeMap<&str, String>) -> Result<()> {
