@@ -93,5 +93,5 @@ pub(super) fn bind(statement: SqlQuery, calls: &[&Call]) -> impl QueryFragment<P
         .bind::<Array<Bool>, _>(column!(call => call.closed))
         .bind::<Array<Nullable<Bool>>, _>(column!(call => call.capture_requested))
         .bind::<Times, _>(column!(call => call.source_updated_at.filter(|time| believable(*time))))
-        .bind::<Array<Jsonb>, _>(column!(call => clean::json(&call.raw_payload).into_owned()))
+        .bind::<Array<Jsonb>, _>(column!(call => clean::json(&call.raw_payload)))
 }
