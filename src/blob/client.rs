@@ -142,7 +142,7 @@ impl Blob {
     pub async fn settle(&self, patience: Duration) {
         self.aborts.close();
         if tokio::time::timeout(patience, self.aborts.wait()).await.is_err() {
-            tracing::warn!(uploads.open = self.aborts.len(), "could not clear away every unfinished upload: the scheduler will");
+            tracing::warn!(uploads.open = self.aborts.len(), "could not clear away every unfinished upload: a recordings worker will");
         }
         self.aborts.reopen();
     }

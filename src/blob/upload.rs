@@ -235,12 +235,12 @@ impl Drop for Upload {
         let (blob, key) = (self.blob.clone(), std::mem::take(&mut self.key));
         let clear_away = async move {
             if let Err(error) = abort(&blob, &key, parts).await {
-                tracing::warn!(error = %error, "could not clear away an unfinished upload: the scheduler will");
+                tracing::warn!(error = %error, "could not clear away an unfinished upload: a recordings worker will");
             }
         };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(self.blob.aborts.spawn_on(clear_away, &runtime)),
-            Err(_) => tracing::warn!("an unfinished upload was dropped outside the runtime: the scheduler will clear it away"),
+            Err(_) => tracing::warn!("an unfinished upload was dropped outside the runtime: a recordings worker will clear it away"),
         }
     }
 }
