@@ -33,8 +33,9 @@ impl ProcessSettings {
     /// Reads what a process needs that works on `kinds`, and complains about what is missing for them.
     pub fn read(reader: &mut Reader<'_>, kinds: &[JobKind]) -> Self {
         let works_on = |wanted: &[JobKind]| kinds.iter().any(|kind| wanted.contains(kind));
-        let webex = works_on(&[JobKind::Sync, JobKind::Recording]).then(|| WebexSettings::read(reader)).flatten();
-        if works_on(&[JobKind::Sync, JobKind::Recording]) && !WebexSettings::is_given(reader) {
+        let asks_webex = works_on(&[JobKind::Sync, JobKind::Recording, JobKind::Upkeep]);
+        let webex = asks_webex.then(|| WebexSettings::read(reader)).flatten();
+        if asks_webex && !WebexSettings::is_given(reader) {
             reader.complain("WEBEX_CC_ORG_ID", "is missing: without it, and the credentials beside it, there is no source of calls");
         }
         let storage = works_on(&[JobKind::Recording, JobKind::Transcription]).then(|| BlobSettings::read(reader)).flatten();

@@ -43,10 +43,12 @@ impl WorkSettings {
     const MAX_ATTEMPTS_RECORDING: Setting = Setting::new("MAX_ATTEMPTS_RECORDING", "8", "Attempts to copy a recording before it is dead");
     const MAX_ATTEMPTS_TRANSCRIPTION: Setting =
         Setting::new("MAX_ATTEMPTS_TRANSCRIPTION", "5", "Attempts to transcribe a recording before it is dead; each may cost money");
+    const MAX_ATTEMPTS_UPKEEP: Setting = Setting::new("MAX_ATTEMPTS_UPKEEP", "10", "Attempts of an upkeep task before it is dead");
     const CONCURRENCY_SYNC: Setting = Setting::new("CONCURRENCY_SYNC", "2", "Syncs at once in one process");
     const CONCURRENCY_RECORDING: Setting = Setting::new("CONCURRENCY_RECORDING", "8", "Recordings copied at once in one process");
     const CONCURRENCY_TRANSCRIPTION: Setting =
         Setting::new("CONCURRENCY_TRANSCRIPTION", "4", "Recordings transcribed at once in one process");
+    const CONCURRENCY_UPKEEP: Setting = Setting::new("CONCURRENCY_UPKEEP", "1", "Upkeep tasks at once in one process");
     /// What this concern reads.
     pub const SETTINGS: &'static [Setting] = &[
         Self::LEASE,
@@ -56,9 +58,11 @@ impl WorkSettings {
         Self::MAX_ATTEMPTS_SYNC,
         Self::MAX_ATTEMPTS_RECORDING,
         Self::MAX_ATTEMPTS_TRANSCRIPTION,
+        Self::MAX_ATTEMPTS_UPKEEP,
         Self::CONCURRENCY_SYNC,
         Self::CONCURRENCY_RECORDING,
         Self::CONCURRENCY_TRANSCRIPTION,
+        Self::CONCURRENCY_UPKEEP,
     ];
 
     /// Reads the group.
@@ -100,6 +104,7 @@ impl WorkSettings {
             JobKind::Sync => Self::MAX_ATTEMPTS_SYNC,
             JobKind::Recording => Self::MAX_ATTEMPTS_RECORDING,
             JobKind::Transcription => Self::MAX_ATTEMPTS_TRANSCRIPTION,
+            JobKind::Upkeep => Self::MAX_ATTEMPTS_UPKEEP,
         }
     }
 
@@ -108,6 +113,7 @@ impl WorkSettings {
             JobKind::Sync => Self::CONCURRENCY_SYNC,
             JobKind::Recording => Self::CONCURRENCY_RECORDING,
             JobKind::Transcription => Self::CONCURRENCY_TRANSCRIPTION,
+            JobKind::Upkeep => Self::CONCURRENCY_UPKEEP,
         }
     }
 

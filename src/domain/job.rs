@@ -49,6 +49,8 @@ vocabulary! {
         Recording = "recording",
         /// Turns one stored recording into a transcript.
         Transcription = "transcription",
+        /// Keeps house: compares what a vendor lists with what is held, and whatever else is due now and then.
+        Upkeep = "upkeep",
     }
 }
 
@@ -63,6 +65,7 @@ impl JobKind {
             Self::Sync => "sync",
             Self::Recording => "recordings",
             Self::Transcription => "transcribe",
+            Self::Upkeep => "upkeep",
         }
     }
 
@@ -75,6 +78,7 @@ impl JobKind {
             Self::Recording => 8,
             // every attempt may cost money
             Self::Transcription => 5,
+            Self::Upkeep => 10,
         }
     }
 
@@ -85,6 +89,8 @@ impl JobKind {
             Self::Sync => 2,
             Self::Recording => 8,
             Self::Transcription => 4,
+            // it runs beside live work and must not crowd it
+            Self::Upkeep => 1,
         }
     }
 
@@ -92,7 +98,7 @@ impl JobKind {
     #[must_use]
     pub const fn timeout(self) -> Duration {
         match self {
-            Self::Sync => Duration::from_mins(30),
+            Self::Sync | Self::Upkeep => Duration::from_mins(30),
             // three hours of stereo PCM is 345 MB; at 100 kB/s that is just under an hour
             Self::Recording | Self::Transcription => Duration::from_mins(60),
         }
@@ -102,7 +108,7 @@ impl JobKind {
     #[must_use]
     pub const fn carries_transcript(self) -> bool {
         match self {
-            Self::Sync => false,
+            Self::Sync | Self::Upkeep => false,
             Self::Recording | Self::Transcription => true,
         }
     }

@@ -7,11 +7,15 @@ mod backfill;
 mod dispatch;
 mod leader;
 mod payload;
+mod progress;
 mod scheduler;
 mod sync;
+mod upkeep;
 
 pub use backfill::{Backfill, BackfillError, enqueue_backfill};
 pub use dispatch::{Dispatched, dispatch};
 pub use payload::SyncPayload;
+pub use progress::{Piece, Progress, Purpose, TooNarrow};
 pub use scheduler::{SchedulerOptions, run_scheduler};
 pub use sync::{SyncRun, enqueue_sync_now};
+pub use upkeep::{Reconcile, UpkeepTask};

@@ -2,6 +2,7 @@
 //!
 //! Vendor JSON stops at `sources/<vendor>/translate.rs`; beyond it there are only domain types.
 
+mod listing;
 pub mod webex;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -9,6 +10,8 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
+
+pub use listing::UNTIL_CONFIGURED;
 
 use crate::{
     domain::{Call, OrgId, Reason, RecordingOffer, SessionId, SourceName, Window},

@@ -23,4 +23,5 @@ mod s3_matrix;
 mod source_conformance;
 mod sync;
 mod transcribe;
+mod upkeep;
 mod webex;

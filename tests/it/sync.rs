@@ -27,10 +27,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{self, TestDatabase};
-use tenant::Tenant;
+pub(crate) use tenant::{Tenant, Trouble};
 
 /// A moment that all tests count from.
-fn noon() -> DateTime<Utc> {
+pub(crate) fn noon() -> DateTime<Utc> {
     "2026-03-02T12:00:00Z".parse().unwrap()
 }
 
@@ -39,24 +39,24 @@ fn minutes(count: i64) -> TimeDelta {
 }
 
 /// A database, a tenant with calls, a clock, and workers that come and go.
-struct Scene {
-    database: TestDatabase,
-    store: Store,
-    tenant: Tenant,
+pub(crate) struct Scene {
+    pub(crate) database: TestDatabase,
+    pub(crate) store: Store,
+    pub(crate) tenant: Tenant,
     /// Who is asked: the tenant, unless a test brings another.
-    source: Arc<dyn Source>,
-    clock: ManualClock,
-    settings: SyncSettings,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) clock: ManualClock,
+    pub(crate) settings: SyncSettings,
 }
 
 /// What one run did.
-struct Ran {
-    outcome: Outcome,
+pub(crate) struct Ran {
+    pub(crate) outcome: Outcome,
     hints: Vec<Hint>,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let database = harness::database().await;
         let (store, clock) = (database.store(), ManualClock::at(noon()));
         let tenant = Tenant::new(clock.clone());
@@ -69,14 +69,14 @@ impl Scene {
     }
 
     /// Enqueues a job.
-    async fn enqueue(&self, payload: SyncPayload, priority: i16) {
+    pub(crate) async fn enqueue(&self, payload: SyncPayload, priority: i16) {
         let key = format!("webex/test/{}", uuid::Uuid::new_v4());
         let job = NewJob { source: Some(SourceName::Webex), payload: payload.to_json(), priority, ..NewJob::new(JobKind::Sync, key) };
         ledger::enqueue(&mut self.store.connection().await.unwrap(), &[job]).await.unwrap();
     }
 
     /// A new worker claims the job that is due.
-    async fn claim(&self) -> Claimed {
+    pub(crate) async fn claim(&self) -> Claimed {
         let mut connection = self.store.connection().await.unwrap();
         let worker = WorkerIdentity { host: "test".to_owned(), pid: 1, kinds: vec![JobKind::Sync] };
         let lease = ledger::begin_lease(&mut connection, &worker, Duration::from_mins(1)).await.unwrap();
@@ -84,13 +84,13 @@ impl Scene {
         ledger::claim_due(&mut connection, claimant, 1).await.unwrap().jobs.pop().expect("a job is due")
     }
 
-    fn context(&self) -> (RunContext, mpsc::UnboundedReceiver<Vec<Hint>>) {
+    pub(crate) fn context(&self) -> (RunContext, mpsc::UnboundedReceiver<Vec<Hint>>) {
         let (hints, heard) = mpsc::unbounded_channel();
         (RunContext { stop: CancellationToken::new(), store: self.store.clone(), hints }, heard)
     }
 
     /// Runs a job that was claimed.
-    async fn run(&self, job: &Claimed) -> Ran {
+    pub(crate) async fn run(&self, job: &Claimed) -> Ran {
         let (context, mut heard) = self.context();
         let outcome = self.handler().run(job, &context).await;
         drop(context);
@@ -102,7 +102,7 @@ impl Scene {
     }
 
     /// Enqueues, claims, runs and finishes a live job.
-    async fn live(&self) -> Ran {
+    pub(crate) async fn live(&self) -> Ran {
         self.enqueue(SyncPayload::Live, 0).await;
         let job = self.claim().await;
         let ran = self.run(&job).await;
@@ -114,17 +114,17 @@ impl Scene {
     }
 
     /// Enqueues, claims and runs a backfill.
-    async fn backfill(&self, window: Window) -> Ran {
+    pub(crate) async fn backfill(&self, window: Window) -> Ran {
         self.enqueue(SyncPayload::Backfill(window), 10).await;
         self.run(&self.claim().await).await
     }
 
     /// The worker vanishes: its lease ends and the job is due again.
-    async fn lose(&self, job: &Claimed) {
+    pub(crate) async fn lose(&self, job: &Claimed) {
         ledger::end_lease(&mut self.store.connection().await.unwrap(), job.lease).await.unwrap();
     }
 
-    async fn ask(&self, query: &str) -> Value {
+    pub(crate) async fn ask(&self, query: &str) -> Value {
         #[derive(QueryableByName)]
         struct Json {
             #[diesel(sql_type = sql_types::Jsonb)]
@@ -134,7 +134,7 @@ impl Scene {
         row.value
     }
 
-    async fn count(&self, table: &str) -> u64 {
+    pub(crate) async fn count(&self, table: &str) -> u64 {
         self.ask(&format!("SELECT to_jsonb(count(*)) AS value FROM {table}")).await.as_u64().unwrap()
     }
 
@@ -147,7 +147,7 @@ impl Scene {
 
 impl Ran {
     #[track_caller]
-    fn assert_done(&self) {
+    pub(crate) fn assert_done(&self) {
         assert!(matches!(self.outcome, Outcome::Done(_)), "{:?}", self.outcome);
     }
 

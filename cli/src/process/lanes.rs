@@ -15,6 +15,7 @@ use callscribe::{
 use callscribe_worker_recordings::RecordingHandler;
 use callscribe_worker_sync::{Recipe, SyncHandler};
 use callscribe_worker_transcribe::TranscribeHandler;
+use callscribe_worker_upkeep::UpkeepHandler;
 use tokio_util::sync::CancellationToken;
 
 use super::Engines;
@@ -43,6 +44,7 @@ pub(crate) fn lanes(
                 let whisper = Whisper::new(needed(settings.transcription.as_ref())?.clone(), Arc::clone(&clock))?;
                 Arc::new(TranscribeHandler::new(Arc::new(whisper), needed(blob)?.clone()))
             }
+            JobKind::Upkeep => Arc::new(UpkeepHandler::new(sources.clone(), Arc::clone(&clock))),
         };
         let (concurrency, max_attempts) = (settings.work.concurrency(kind), settings.work.max_attempts(kind));
         Ok(LaneOptions { handler, concurrency, max_attempts })

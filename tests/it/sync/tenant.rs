@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 /// A trouble, and the page it comes with, counted from 1 over all requests.
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The request fails.
     Error(fn() -> SourceError),
     /// The answer never comes.
@@ -41,32 +41,32 @@ struct Script {
 
 /// A vendor's tenant.
 #[derive(Clone)]
-pub(super) struct Tenant {
+pub(crate) struct Tenant {
     script: Arc<Mutex<Script>>,
     clock: ManualClock,
     org: OrgId,
 }
 
 /// Calls on one page.
-pub(super) const PAGE: usize = 10;
+pub(crate) const PAGE: usize = 10;
 
 impl Tenant {
-    pub(super) fn new(clock: ManualClock) -> Self {
+    pub(crate) fn new(clock: ManualClock) -> Self {
         Self { script: Arc::default(), clock, org: OrgId::parse("org-1").unwrap() }
     }
 
     /// A closed, recorded call that began `at`; told from now on. Told again under the same name, it is a newer version.
-    pub(super) fn closed(&self, session: &str, at: DateTime<Utc>) {
+    pub(crate) fn closed(&self, session: &str, at: DateTime<Utc>) {
         let end = at + TimeDelta::minutes(3);
         self.tell(Call { closed: true, end: Some((end, EndTimeSource::LastUpdated)), capture_requested: Some(true), ..call(session, at) });
     }
 
     /// A call that began `at` and goes on.
-    pub(super) fn open(&self, session: &str, at: DateTime<Utc>) {
+    pub(crate) fn open(&self, session: &str, at: DateTime<Utc>) {
         self.tell(call(session, at));
     }
 
-    pub(super) fn tell(&self, told: Call) {
+    pub(crate) fn tell(&self, told: Call) {
         let mut script = self.script.lock().unwrap();
         script.calls.retain(|known| known.session_id != told.session_id);
         script.calls.push(told);
@@ -74,22 +74,22 @@ impl Tenant {
     }
 
     /// `count` closed calls, one a second, the first at `at`.
-    pub(super) fn closed_calls(&self, count: i64, at: DateTime<Utc>) {
+    pub(crate) fn closed_calls(&self, count: i64, at: DateTime<Utc>) {
         for number in 0..count {
             self.closed(&format!("call-{number}"), at + TimeDelta::seconds(number));
         }
     }
 
-    pub(super) fn trouble(&self, request: usize, trouble: Trouble) {
+    pub(crate) fn trouble(&self, request: usize, trouble: Trouble) {
         self.script.lock().unwrap().troubles.push((request, trouble));
     }
 
-    pub(super) fn answers_at_most(&self, widest: TimeDelta) {
+    pub(crate) fn answers_at_most(&self, widest: TimeDelta) {
         self.script.lock().unwrap().widest = Some(widest);
     }
 
     /// The windows asked for so far, one per request.
-    pub(super) fn asked(&self) -> Vec<Window> {
+    pub(crate) fn asked(&self) -> Vec<Window> {
         self.script.lock().unwrap().asked.clone()
     }
 

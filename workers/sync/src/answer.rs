@@ -5,16 +5,11 @@ use std::time::Duration;
 use callscribe::{
     domain::{EmptyWindow, JobId, Reason, SourceName},
     ledger::{Failure, LeaseLost, Outcome},
-    sources::SourceError,
+    schedule::TooNarrow,
+    sources::{SourceError, UNTIL_CONFIGURED},
     store::StoreError,
 };
 
-use crate::progress::TooNarrow;
-
-/// A person has to log in; looking every five minutes makes the calls flow soon after.
-const UNTIL_LOGIN: Duration = Duration::from_mins(5);
-/// A person has to change a role, a licence or a setting.
-const UNTIL_CONFIGURED: Duration = Duration::from_mins(15);
 /// The rest of a long window waits its turn behind what is due already.
 const NEXT_TURN: Duration = Duration::from_secs(1);
 
@@ -67,7 +62,7 @@ impl SyncError {
     /// The answer to the ledger.
     pub(crate) fn answer(self) -> Outcome {
         match self {
-            Self::Source(error) => answer_to_source(error),
+            Self::Source(error) => error.while_listing(),
             Self::Store(_) => Outcome::Retry(Failure::new(Reason::DatabaseUnavailable, self)),
             // nothing we say is heard any more: the ledger refuses the answer of a worker that lost its lease
             Self::LeaseLost(_) => Outcome::Retry(Failure::new(Reason::LeaseLost, self)),
@@ -80,31 +75,6 @@ impl SyncError {
             Self::ShutDown => Outcome::Later { wait: Duration::ZERO, why: Failure::new(Reason::ShutDown, self) },
             Self::Unfinished => Outcome::Later { wait: NEXT_TURN, why: Failure::new(Reason::Unfinished, self) },
         }
-    }
-}
-
-/// Waiting for a person or for a limit burns no attempt: a window that dies would be missing until somebody looked. What the
-/// vendor may answer otherwise next time is tried again with back-off, for about a day.
-fn answer_to_source(error: SourceError) -> Outcome {
-    let why = |error: SourceError| {
-        let (reason, trace) = (error.reason(), error.trace());
-        Failure::new(reason, SyncError::Source(error)).with_vendor(trace)
-    };
-    match error {
-        SourceError::RateLimited { wait, .. } => Outcome::Later { wait, why: why(error) },
-        SourceError::LoginNeeded { .. } => Outcome::Later { wait: UNTIL_LOGIN, why: why(error) },
-        SourceError::Forbidden { .. } | SourceError::WrongOrg { .. } => Outcome::Later { wait: UNTIL_CONFIGURED, why: why(error) },
-        SourceError::Unavailable { .. } | SourceError::TokensUnavailable { .. } => Outcome::Retry(why(error)),
-        // a gateway's page in place of the answer passes by itself, a changed contract after an upgrade; if neither comes within
-        // a day, the job dies with its reason, loudly, and the watermark has not moved
-        SourceError::WrongShape { .. } => Outcome::Retry(why(error)),
-        // the same request gets the same answer: dead at once, with the request's id for the vendor's support. Nothing is lost:
-        // the next tick asks anew from the unmoved watermark, with a fresh `to`
-        SourceError::Rejected { .. } => Outcome::Stop(why(error)),
-        // the handler narrows the window instead; here only if it is told so while it does not read pages
-        SourceError::TooWide { .. } => Outcome::Retry(why(error)),
-        // these speak of recordings; a source that says them of calls is not in its right mind
-        SourceError::LinkExpired { .. } | SourceError::Gone { .. } | SourceError::HostNotAllowed { .. } => Outcome::Retry(why(error)),
     }
 }
 

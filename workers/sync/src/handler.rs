@@ -8,7 +8,7 @@ use callscribe::{
     config::SyncSettings,
     domain::{JobKind, SourceName, Window},
     ledger::{self, Claimed, Handler, Outcome, RunContext},
-    schedule::SyncPayload,
+    schedule::{Piece, Progress, Purpose, SyncPayload},
     sources::{CallPage, PageCursor, Source, SourceError},
     store::{StoreError, calls, settings},
     telemetry::metrics,
@@ -16,12 +16,7 @@ use callscribe::{
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
-use crate::{
-    answer::SyncError,
-    page,
-    progress::{Piece, Progress, Purpose},
-    window,
-};
+use crate::{answer::SyncError, page, window};
 
 /// How long one run reads before other jobs get a turn. Well under the kind's time-out of half an hour, which would count as a
 /// failure; the checkpoint is where the next run goes on.

@@ -6,7 +6,6 @@
 mod answer;
 mod handler;
 mod page;
-mod progress;
 mod window;
 
 pub use handler::{Recipe, SyncHandler};

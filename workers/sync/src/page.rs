@@ -4,6 +4,7 @@
 use callscribe::{
     domain::{Call, JobKind, Window},
     ledger::{self, Claimed, Hint, NewJob},
+    schedule::Piece,
     sources::CallPage,
     store::{Connection, PooledConnection, calls, quarantine, settings},
 };
@@ -14,7 +15,6 @@ use serde_json::Value;
 use crate::{
     answer::SyncError,
     handler::{Recipe, Run},
-    progress::Piece,
 };
 
 /// Moments with a possible gap that are remembered for people; each was warned of when it came.

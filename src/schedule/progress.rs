@@ -1,10 +1,11 @@
-//! How far a job has come: its checkpoint.
+//! How far a job that reads a vendor's list has come: its checkpoint.
 
 use std::collections::VecDeque;
 
-use callscribe::{domain::Window, sources::PageCursor};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::{domain::Window, sources::PageCursor};
 
 /// A window that even at this length is too wide is no matter of width.
 const NARROWEST: TimeDelta = TimeDelta::seconds(1);
@@ -12,7 +13,7 @@ const NARROWEST: TimeDelta = TimeDelta::seconds(1);
 /// Why a span of time is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// Its calls may be new; the watermark follows them if the run is a live one.
     News,
     /// Calls in it were open when last seen.
@@ -21,14 +22,16 @@ pub(crate) enum Purpose {
 
 /// A span of time that is still to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Piece {
-    pub(crate) window: Window,
-    pub(crate) purpose: Purpose,
+pub struct Piece {
+    /// The span.
+    pub window: Window,
+    /// Why it is read.
+    pub purpose: Purpose,
 }
 
 /// A job's checkpoint: what is left to read. Kept in `jobs.checkpoint`, in the transaction of the page before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Progress {
+pub struct Progress {
     /// What is left, next first. Long windows are cut when their turn comes, so this stays short.
     left: VecDeque<Piece>,
     /// Where the next page of the first piece begins; `None` at its beginning.
@@ -36,20 +39,22 @@ pub(crate) struct Progress {
     /// The longest piece asked for at once, in milliseconds: halved when the vendor finds it too wide, doubled when it does not.
     longest_milliseconds: i64,
     /// Calls that began before this are read again only if they were open.
-    pub(crate) from: DateTime<Utc>,
+    pub from: DateTime<Utc>,
     /// The open calls were added to what is left, or need not be.
-    pub(crate) open_calls_added: bool,
+    pub open_calls_added: bool,
 }
 
 /// The narrowest window is still too wide for the vendor.
 #[derive(Debug, thiserror::Error)]
 #[error("even one second at {at} is more than the vendor gives at once")]
-pub(crate) struct TooNarrow {
+pub struct TooNarrow {
     at: DateTime<Utc>,
 }
 
 impl Progress {
-    pub(crate) fn begin(window: Window, longest: TimeDelta, with_open_calls: bool) -> Self {
+    /// The plan of reading `window` in pieces no longer than `longest`, and then, if asked, the calls that were open before it.
+    #[must_use]
+    pub fn begin(window: Window, longest: TimeDelta, with_open_calls: bool) -> Self {
         Self {
             left: VecDeque::from([Piece { window, purpose: Purpose::News }]),
             cursor: None,
@@ -60,7 +65,8 @@ impl Progress {
     }
 
     /// What to read now and where to go on in it; `None` when nothing is left.
-    pub(crate) fn next(&mut self) -> Option<(Piece, Option<PageCursor>)> {
+    #[expect(clippy::should_implement_trait, reason = "it is told again and again until `advance`: no iterator")]
+    pub fn next(&mut self) -> Option<(Piece, Option<PageCursor>)> {
         let piece = *self.left.front()?;
         if self.cursor.is_some() {
             return Some((piece, self.cursor.clone()));
@@ -76,7 +82,7 @@ impl Progress {
     }
 
     /// Notes that a page was read. `most` is the longest piece the settings allow.
-    pub(crate) fn advance(&mut self, next: Option<PageCursor>, most: TimeDelta) {
+    pub fn advance(&mut self, next: Option<PageCursor>, most: TimeDelta) {
         if next.is_none() {
             self.left.pop_front();
             self.longest_milliseconds = self.longest_milliseconds.saturating_mul(2).min(most.num_milliseconds().max(1));
@@ -85,7 +91,10 @@ impl Progress {
     }
 
     /// Begins the current piece again with half of its length. Pages of it that were read are read once more, which harms nothing.
-    pub(crate) fn halve(&mut self) -> Result<(), TooNarrow> {
+    ///
+    /// # Errors
+    /// When the piece is down to a second: its width is not what is wrong.
+    pub fn halve(&mut self) -> Result<(), TooNarrow> {
         let Some(piece) = self.left.front() else { return Ok(()) };
         let half = (piece.window.to - piece.window.from) / 2;
         if half < NARROWEST {
@@ -97,7 +106,7 @@ impl Progress {
     }
 
     /// Adds windows in which calls were open.
-    pub(crate) fn add_open_calls(&mut self, windows: Vec<Window>) {
+    pub fn add_open_calls(&mut self, windows: Vec<Window>) {
         self.left.extend(windows.into_iter().map(|window| Piece { window, purpose: Purpose::OpenCalls }));
         self.open_calls_added = true;
     }

@@ -1,0 +1,55 @@
+//! Parameters of an upkeep job, as the ledger keeps them: which task, and what it is about. One variant per task.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Window;
+
+/// What an upkeep job does. A task that only a newer version knows parks its job as `poison_payload`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "snake_case")]
+pub enum UpkeepTask {
+    /// Compares what the vendor lists with what is held.
+    Reconcile(Reconcile),
+}
+
+/// Which calls are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconcile {
+    /// Calls that began in it.
+    pub window: Window,
+}
+
+impl UpkeepTask {
+    /// The payload as `jobs.payload` keeps it.
+    ///
+    /// # Errors
+    /// Never with the tasks there are: their fields are texts and numbers.
+    pub fn to_json(self) -> Result<serde_json::Value, serde_json::Error> {
+        serde_json::to_value(self)
+    }
+
+    /// Reads `jobs.payload`.
+    ///
+    /// # Errors
+    /// When the task or its parameters are not known to this version.
+    pub fn from_json(payload: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        Self::deserialize(payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+
+    #[test]
+    fn a_task_reads_back_as_itself() {
+        let window = Window::new(DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::days(1)).unwrap();
+        let task = UpkeepTask::Reconcile(Reconcile { window });
+        let json = task.to_json().unwrap();
+        assert_eq!(json["task"], "reconcile");
+        assert_eq!(UpkeepTask::from_json(&json).unwrap(), task);
+        assert!(UpkeepTask::from_json(&serde_json::json!({ "task": "tidy" })).is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! The handler: which task a job is, and who does it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use callscribe::{
+    clock::Clock,
+    domain::{JobKind, SourceName},
+    ledger::{Claimed, Handler, Outcome, RunContext},
+    schedule::UpkeepTask,
+    sources::Source,
+    store::{PooledConnection, StoreError},
+};
+
+use crate::{answer::UpkeepError, reconcile};
+
+/// Handles jobs of kind `upkeep`.
+pub struct UpkeepHandler {
+    sources: Vec<Arc<dyn Source>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// One run of one job, as every task sees it.
+pub(crate) struct Run<'r> {
+    pub(crate) job: &'r Claimed,
+    pub(crate) context: &'r RunContext,
+    pub(crate) clock: &'r dyn Clock,
+    sources: &'r [Arc<dyn Source>],
+}
+
+impl UpkeepHandler {
+    /// A handler for the sources that are configured.
+    #[must_use]
+    pub fn new(sources: Vec<Arc<dyn Source>>, clock: Arc<dyn Clock>) -> Self {
+        Self { sources, clock }
+    }
+
+    async fn upkeep(&self, job: &Claimed, context: &RunContext) -> Result<(), UpkeepError> {
+        let run = Run { job, context, clock: self.clock.as_ref(), sources: &self.sources };
+        match UpkeepTask::from_json(&job.payload).map_err(UpkeepError::Payload)? {
+            UpkeepTask::Reconcile(task) => reconcile::run(&run, task).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for UpkeepHandler {
+    fn kind(&self) -> JobKind {
+        JobKind::Upkeep
+    }
+
+    async fn run(&self, job: &Claimed, context: &RunContext) -> Outcome {
+        match self.upkeep(job, context).await {
+            Ok(()) => Outcome::done(),
+            Err(error) => error.answer(),
+        }
+    }
+}
+
+impl<'r> Run<'r> {
+    /// The source that the job names.
+    pub(crate) fn source(&self) -> Result<&'r dyn Source, UpkeepError> {
+        let name: SourceName = self.job.source.ok_or(UpkeepError::Nameless)?;
+        let known = self.sources.iter().find(|source| source.name() == name);
+        known.map(AsRef::as_ref).ok_or(UpkeepError::Unconfigured(name))
+    }
+
+    /// A connection to the database; none is held while a vendor is asked.
+    pub(crate) async fn connection(&self) -> Result<PooledConnection, StoreError> {
+        self.context.store.connection().await
+    }
+}
