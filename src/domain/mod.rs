@@ -6,12 +6,14 @@ mod job;
 mod reason;
 mod recording;
 mod status;
+mod transcript;
 mod window;
 
 pub use call::{Call, Direction, EndTimeSource};
 pub use ids::{InvalidId, JobId, LeaseId, OrgId, RecordingId, SessionId, TranscriptId};
 pub use job::{JobKind, JobState, PRIORITY_BACKFILL, PRIORITY_FRESH, UnknownJobKind};
 pub use reason::{Reason, UnknownReason};
-pub use recording::{Leg, RecordingOffer};
+pub use recording::{Leg, LegPolicy, RecordingOffer};
 pub use status::{CallTranscriptStatus, SourceName, TranscriptStatus, UnknownWord};
+pub use transcript::TranscriptOffer;
 pub use window::{EmptyWindow, Window};

@@ -20,6 +20,35 @@ vocabulary! {
     }
 }
 
+/// Which recordings of a call are copied, beside the call's own, which always is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegPolicy {
+    /// The legs whose whole recordings are copied; `Leg::Main` is always meant.
+    pub legs: Vec<Leg>,
+    /// Pieces, too, though the whole is there.
+    pub segments: bool,
+}
+
+impl LegPolicy {
+    /// The call's own recording and nothing else.
+    #[must_use]
+    pub fn main_only() -> Self {
+        Self { legs: vec![Leg::Main], segments: false }
+    }
+
+    /// Everything on offer.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { legs: Leg::ALL.to_vec(), segments: true }
+    }
+
+    /// Whether recordings of a leg are copied.
+    #[must_use]
+    pub fn names(&self, leg: Leg) -> bool {
+        leg == Leg::Main || self.legs.contains(&leg)
+    }
+}
+
 /// One recording a vendor offers. The link in it is a secret that ends soon: it is fetched from at once and never stored or logged.
 #[derive(Clone)]
 pub struct RecordingOffer {

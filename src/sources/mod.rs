@@ -14,7 +14,7 @@ use futures_util::Stream;
 pub use listing::UNTIL_CONFIGURED;
 
 use crate::{
-    domain::{Call, OrgId, Reason, RecordingOffer, SessionId, SourceName, Window},
+    domain::{Call, OrgId, Reason, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
     ledger::VendorTrace,
     store::StoreError,
 };
@@ -240,4 +240,17 @@ pub trait Source: Send + Sync + 'static {
 
     /// Fetches a recording from `from_byte` on; no credentials travel with it.
     async fn download(&self, offer: &RecordingOffer, from_byte: u64) -> Result<Download, SourceError>;
+
+    /// The vendor's own transcripts of one closed call, with fresh links, the best first; none yet, or none ever: the vendor does
+    /// not say which. A vendor that makes none has none.
+    async fn transcripts(&self, session: &SessionId) -> Result<Vec<TranscriptOffer>, SourceError> {
+        let _ = session;
+        Ok(Vec::new())
+    }
+
+    /// Fetches a transcript, whole, as it is; no credentials travel with it.
+    async fn fetch_transcript(&self, offer: &TranscriptOffer) -> Result<Bytes, SourceError> {
+        let _ = offer;
+        Err(SourceError::Gone { trace: VendorTrace::default() })
+    }
 }

@@ -191,12 +191,21 @@ pub struct StoredRecording {
     pub flags: Vec<String>,
 }
 
-/// Notes that a recording is in S3, and makes it the recording of its call and of the transcript. Returns whether the
-/// recording was known.
+/// What a recording was stored for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredFor {
+    /// The transcript that is made of it, if one is.
+    pub transcript: Option<TranscriptId>,
+    /// It is the call, and not a leg beside it.
+    pub is_call: bool,
+}
+
+/// Notes that a recording is in S3, and makes it the recording of the transcript and, if it is the call, of its call. Returns
+/// whether the recording was known.
 pub async fn mark_stored(
     connection: &mut Connection,
     stored: &StoredRecording,
-    transcript: Option<TranscriptId>,
+    stored_for: StoredFor,
     audio_url: &str,
 ) -> Result<bool, StoreError> {
     let marked: Vec<Session> = diesel::sql_query(
@@ -211,7 +220,7 @@ pub async fn mark_stored(
              FROM stored WHERE t.id = $11),
          call AS (
              UPDATE call_interactions AS c SET recording_id = stored.recording_id
-             FROM stored WHERE c.session_id = stored.session_id AND c.recording_id IS DISTINCT FROM stored.recording_id)
+             FROM stored WHERE $13 AND c.session_id = stored.session_id AND c.recording_id IS DISTINCT FROM stored.recording_id)
          SELECT session_id FROM stored",
     )
     .bind::<sql_types::Text, _>(stored.session_id.as_str())
@@ -224,8 +233,9 @@ pub async fn mark_stored(
     .bind::<sql_types::Nullable<sql_types::SmallInt>, _>(stored.channels.and_then(|channels| i16::try_from(channels).ok()))
     .bind::<sql_types::Nullable<sql_types::BigInt>, _>(stored.duration_ms.and_then(|duration| i64::try_from(duration).ok()))
     .bind::<sql_types::Array<sql_types::Text>, _>(&stored.flags)
-    .bind::<sql_types::Nullable<sql_types::Uuid>, _>(transcript.map(|id| id.0))
+    .bind::<sql_types::Nullable<sql_types::Uuid>, _>(stored_for.transcript.map(|id| id.0))
     .bind::<sql_types::Text, _>(audio_url)
+    .bind::<sql_types::Bool, _>(stored_for.is_call)
     .load(connection)
     .await?;
     Ok(!marked.is_empty())

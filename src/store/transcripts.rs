@@ -11,7 +11,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 
 use crate::{
-    domain::{Reason, SessionId, TranscriptId},
+    domain::{Leg, Reason, RecordingId, SessionId, TranscriptId},
     store::{Connection, Prepared, StoreError, calls::ExpectedTranscript},
 };
 
@@ -65,6 +65,47 @@ pub(super) async fn expect_of_known_calls(
     let created: Vec<Created> = Prepared(statement).load(connection).await?;
     let created: HashSet<_> = created.into_iter().map(|row| row.id).collect();
     Ok(wanted.into_iter().filter(|transcript| created.contains(&transcript.id.0)).collect())
+}
+
+/// The transcript of a leg beside the call.
+#[derive(Debug, Clone, Copy)]
+pub struct LegTranscript<'a> {
+    /// The transcript.
+    pub id: TranscriptId,
+    /// The call.
+    pub session_id: &'a SessionId,
+    /// Which leg.
+    pub leg: Leg,
+    /// The recording it is to be made of.
+    pub recording_id: &'a RecordingId,
+    /// Who is to make it.
+    pub provider: &'a str,
+}
+
+/// Adds the transcript of a leg if it is not there yet, and returns the recording that it is made of: the one that it was first
+/// expected of. The call's own status does not move with it.
+pub async fn expect_of_leg(connection: &mut Connection, wanted: &LegTranscript<'_>) -> Result<Option<String>, StoreError> {
+    diesel::sql_query(
+        "INSERT INTO call_transcripts (id, session_id, leg, recording_id, provider) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+    )
+    .bind::<sql_types::Uuid, _>(wanted.id.0)
+    .bind::<sql_types::Text, _>(wanted.session_id.as_str())
+    .bind::<sql_types::Text, _>(wanted.leg.as_str())
+    .bind::<sql_types::Text, _>(wanted.recording_id.as_str())
+    .bind::<sql_types::Text, _>(wanted.provider)
+    .execute(connection)
+    .await?;
+    let rows: Vec<MadeOf> = diesel::sql_query("SELECT recording_id FROM call_transcripts WHERE id = $1")
+        .bind::<sql_types::Uuid, _>(wanted.id.0)
+        .load(connection)
+        .await?;
+    Ok(rows.into_iter().next().and_then(|row| row.recording_id))
+}
+
+#[derive(QueryableByName)]
+struct MadeOf {
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    recording_id: Option<String>,
 }
 
 fn bind<'w>(statement: SqlQuery, wanted: &'w [ExpectedTranscript], provider: &'w str) -> impl QueryFragment<Pg> + Send + 'w {

@@ -38,7 +38,8 @@ pub(crate) fn lanes(
             JobKind::Sync => Arc::new(SyncHandler::new(sources.clone(), recipe(settings), Arc::clone(&clock))),
             JobKind::Recording => {
                 let (blob, largest) = (needed(blob)?.clone(), needed(settings.storage.as_ref())?.recording_max_bytes);
-                Arc::new(RecordingHandler::new(sources.clone(), blob, settings.recording.clone(), largest, Arc::clone(&clock)))
+                let handler = RecordingHandler::new(sources.clone(), blob, settings.recording.clone(), largest, Arc::clone(&clock));
+                Arc::new(handler.transcribing_legs_by(WhisperSettings::PROVIDER))
             }
             JobKind::Transcription => {
                 let whisper = Whisper::new(needed(settings.transcription.as_ref())?.clone(), Arc::clone(&clock))?;

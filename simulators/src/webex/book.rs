@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::ids::{number_of, other_id, session_id};
+use super::legs::Leg;
 use super::plan::{CallSpec, Calls};
 use crate::faults::Faults;
 use crate::speech::{Recording, Script};
@@ -16,8 +17,8 @@ use crate::speech::{Recording, Script};
 const AGENTS: u64 = 12;
 /// Queues of the tenant.
 const QUEUES: u64 = 3;
-/// Consult legs say numbers that calls below this do not reach.
-const CONSULTS: u64 = 500_000;
+/// Legs beside the call say numbers that calls below this do not reach; each kind of leg has a fifth of the rest.
+const LEGS: u64 = 500_000;
 /// From the beginning of a call to its queue and to its agent, at most.
 const QUEUED_AFTER_MS: i64 = 500;
 const ASSIGNED_AFTER_MS: i64 = 3_000;
@@ -128,20 +129,25 @@ impl Book {
         (other_id(self.seed, 3, queue), format!("Q_Support_{}", queue + 1))
     }
 
-    /// The id of a consult leg (0) or a segment (from 1 on).
-    pub(super) fn leg_id(&self, call: &Call, leg: u64) -> Uuid {
-        other_id(self.seed, 4 + leg, call.number.into())
+    /// The id of a recording beside the call's own.
+    pub(super) fn leg_id(&self, call: &Call, leg: Leg) -> Uuid {
+        other_id(self.seed, 4 + leg.number(), call.number.into())
+    }
+
+    /// The id of the transcript of the call that has ended, or of the one that was written meanwhile.
+    pub(super) fn transcript_id(&self, call: &Call, is_final: bool) -> Uuid {
+        other_id(self.seed, if is_final { 20 } else { 21 }, call.number.into())
     }
 
     /// The audio behind a recording id of a call.
     pub(super) fn recording(&self, call: &Call, recording: Uuid) -> Option<Recording> {
-        let number = if recording == call.id {
-            call.number.into()
+        let (number, audio) = if recording == call.id {
+            (call.number.into(), call.spec.audio)
         } else {
-            let leg = (0..3).find(|leg| self.leg_id(call, *leg) == recording)?;
-            CONSULTS + u64::from(call.number) + leg * CONSULTS / 4
+            let leg = Leg::ALL.into_iter().find(|leg| self.leg_id(call, *leg) == recording)?;
+            (LEGS + u64::from(call.number) + leg.number() * LEGS / 5, leg.audio(call.spec.audio))
         };
-        Some(Recording::new(Arc::new(Script::compose(self.seed, number, call.spec.audio)), call.spec.shape))
+        Some(Recording::new(Arc::new(Script::compose(self.seed, number, audio)), call.spec.shape))
     }
 }
 

@@ -15,9 +15,10 @@ use uuid::Uuid;
 use super::answer::{api_error, json_answer};
 use super::book::Call;
 use super::fault::Fault;
+use super::legs::Leg;
 use super::links::signed_path;
 use super::platform::{foreign_org, told_org, unauthorised};
-use super::{Shared, Site};
+use super::{Shared, Site, transcripts};
 use crate::requests::Entry;
 
 const LARGEST_BATCH: usize = 10;
@@ -37,6 +38,15 @@ struct Query {
     task_ids: Vec<String>,
     #[serde(default)]
     include_segments: bool,
+    #[serde(rename = "includeVARecordings")]
+    include_va_recordings: Option<bool>,
+}
+
+/// What a query asks for beside the recording of the whole call.
+#[derive(Clone, Copy)]
+struct More {
+    segments: bool,
+    virtual_agents: bool,
 }
 
 pub(super) async fn query(State(site): Shared, Extension(entry): Extension<Arc<Entry>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -66,15 +76,22 @@ pub(super) async fn query(State(site): Shared, Extension(entry): Extension<Arc<E
     if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
         return bad("Error: taskIds should be unique.");
     }
-    json_answer(StatusCode::OK, &found(&site, &headers, &ids, minutes, query.include_segments))
+    if query.include_va_recordings.is_some() && site.faults.strikes(&[], &Fault::VaRecordingsUnknown) {
+        return bad("Unrecognized field \"includeVARecordings\".");
+    }
+    let more = More { segments: query.include_segments, virtual_agents: query.include_va_recordings.unwrap_or(false) };
+    json_answer(StatusCode::OK, &found(&site, &headers, &ids, minutes, more))
 }
 
-fn found(site: &Site, headers: &HeaderMap, ids: &[Uuid], minutes: i64, segments: bool) -> Value {
+fn found(site: &Site, headers: &HeaderMap, ids: &[Uuid], minutes: i64, more: More) -> Value {
     let base = headers.get("host").and_then(|host| host.to_str().ok()).map_or_else(String::new, |host| format!("http://{host}"));
     let mut data: Vec<Value> = ids
         .iter()
         .filter(|id| !site.faults.strikes(&[&id.to_string()], &Fault::MissingTaskId))
-        .map(|id| json!({"taskId": id, "recording": recordings(site, &base, *id, minutes, segments), "transcription": []}))
+        .map(|id| {
+            let (recording, transcription) = (recordings(site, &base, *id, minutes, more), transcripts::listed(site, &base, *id, minutes));
+            json!({"taskId": id, "recording": recording, "transcription": transcription})
+        })
         .collect();
     if site.faults.strikes(&[], &Fault::OutOfOrder) {
         data.reverse();
@@ -82,19 +99,27 @@ fn found(site: &Site, headers: &HeaderMap, ids: &[Uuid], minutes: i64, segments:
     json!({"meta": {"orgId": told_org(site), "urlExpiration": minutes}, "data": data})
 }
 
-fn recordings(site: &Site, base: &str, id: Uuid, minutes: i64, segments: bool) -> Vec<Value> {
+fn recordings(site: &Site, base: &str, id: Uuid, minutes: i64, more: More) -> Vec<Value> {
     let key = id.to_string();
     let keys = [key.as_str()];
     let Some(call) = site.book.find(id, &site.faults).filter(|call| is_ready(site, call, &keys)) else { return Vec::new() };
-    let mut list = vec![entry(site, base, &call, call.id, minutes, "main", false)];
-    if site.faults.strikes(&keys, &Fault::SeveralLegs) {
-        // the consult comes first: a client must choose by callType, not by place
-        list.insert(0, entry(site, base, &call, site.book.leg_id(&call, 0), minutes, "consult", false));
-        if segments {
-            list.extend([1, 2].map(|leg| entry(site, base, &call, site.book.leg_id(&call, leg), minutes, "main", true)));
-        }
+    let [several, only_consult, only_segments, virtual_agents] =
+        [Fault::SeveralLegs, Fault::OnlyConsult, Fault::OnlySegments, Fault::VaLegs].map(|fault| site.faults.strikes(&keys, &fault));
+    let mut parts = Vec::new();
+    // the consult comes first: a client must choose by callType, not by place
+    if several || only_consult {
+        parts.push(Some(Leg::Consult));
     }
-    list
+    if !only_consult && !only_segments {
+        parts.push(None);
+    }
+    if more.segments && (several || only_segments) {
+        parts.extend([Some(Leg::FirstSegment), Some(Leg::SecondSegment)]);
+    }
+    if more.virtual_agents && virtual_agents {
+        parts.extend([Some(Leg::VaMain), Some(Leg::VaConsult)]);
+    }
+    parts.into_iter().map(|part| entry(site, base, &call, part, minutes)).collect()
 }
 
 /// Whether a recording is listed now. Counts a poll.
@@ -109,11 +134,16 @@ fn is_ready(site: &Site, call: &Call, keys: &[&str]) -> bool {
     call.offers_recording(now_ms) && !early && !counted && !gone
 }
 
-fn entry(site: &Site, base: &str, call: &Call, id: Uuid, minutes: i64, call_type: &str, segment: bool) -> Value {
+/// An element of `recording[]`: a leg, or the call itself.
+fn entry(site: &Site, base: &str, call: &Call, leg: Option<Leg>, minutes: i64) -> Value {
     let key = call.id.to_string();
-    let file = if segment { "recording-1.wav" } else { "combinedRecordings.wav" };
-    let length_ms = (call.spec.audio.seconds() * 1_000.0).round();
-    let times = [call.created_ms, call.created_ms + num_ms(length_ms)];
+    let id = leg.map_or(call.id, |leg| site.book.leg_id(call, leg));
+    let file = leg.map_or("combinedRecordings.wav", Leg::file_name);
+    let (call_type, segment) = (leg.map_or("main", Leg::call_type), leg.is_some_and(Leg::is_segment));
+    let whole = call.spec.audio;
+    let begins_ms = call.created_ms + leg.map_or(0, |leg| num_ms((leg.begins_after(whole).as_secs_f64() * 1_000.0).round()));
+    let length_ms = (leg.map_or(whole, |leg| leg.audio(whole)).seconds() * 1_000.0).round();
+    let times = [begins_ms, begins_ms + num_ms(length_ms)];
     let strings = site.faults.strikes(&[&key], &Fault::StringTimes);
     let told = times.map(|time| if strings { json!(time.to_string()) } else { json!(time) });
     let (agent, customer) = (site.book.owner(call).0, masked(&call.numbers().0));
@@ -147,6 +177,6 @@ fn num_ms(milliseconds: f64) -> i64 {
 }
 
 /// `+120****0123`
-fn masked(number: &str) -> String {
+pub(super) fn masked(number: &str) -> String {
     format!("{}****{}", number.get(..4).unwrap_or_default(), number.get(number.len().saturating_sub(4)..).unwrap_or_default())
 }

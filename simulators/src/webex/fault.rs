@@ -15,7 +15,9 @@ pub enum Endpoint {
     Tasks,
     /// `POST /v1/captures/query`.
     Captures,
-    /// The presigned links of recordings.
+    /// `POST /generated-summaries/search`.
+    Summaries,
+    /// The presigned links of recordings and transcripts.
     Links,
 }
 
@@ -25,6 +27,7 @@ impl Endpoint {
             "/v1/access_token" => Self::Token,
             "/v1/tasks" => Self::Tasks,
             "/v1/captures/query" => Self::Captures,
+            "/generated-summaries/search" => Self::Summaries,
             other if other.starts_with("/recordings/") => Self::Links,
             _ => Self::Any,
         }
@@ -152,10 +155,54 @@ pub enum Fault {
     MissingTaskId,
     /// A consult leg and, when asked for, segments beside the call's own recording.
     SeveralLegs,
+    /// Nothing but a consult leg.
+    OnlyConsult,
+    /// No recording of the whole call; its segments are listed when asked for.
+    OnlySegments,
+    /// Recordings of virtual agents beside the call's own, when asked for.
+    VaLegs,
+    /// An API from before April 2026: `includeVARecordings` is answered with 400.
+    VaRecordingsUnknown,
     /// `startTime` and `stopTime` as strings.
     StringTimes,
     /// No `channel1`, `channel2`, `callType` and `segment`, as in old data.
     MissingLabels,
+
+    // 22: transcripts and summaries; calls have them when their plan says so
+    /// The file holds a vCon in place of the older form, under the same name.
+    VconTranscript,
+    /// Turns in the opposite order of time.
+    TranscriptUnordered,
+    /// `words` is empty.
+    TranscriptWithoutWords,
+    /// `seconds` as a string.
+    TranscriptSecondsAsText,
+    /// `has_applied_recording_offsets` is false: times begin with each utterance.
+    TranscriptRelativeTimes,
+    /// A vCon with `{}` and an incomplete dialog in it.
+    TranscriptEmptyDialog,
+    /// The file ends in the middle of its JSON.
+    TranscriptInvalidJson,
+    /// JSON of a form that no guide tells of.
+    TranscriptUnknownShape,
+    /// The transcript is offered only this long after the end of the call.
+    TranscriptLate {
+        /// From the end of the call.
+        after: Duration,
+    },
+    /// A recording, and never a transcript.
+    NoTranscript,
+    /// Before it, a second file that was written while the call went on and lacks its end.
+    RealtimeTranscriptToo,
+    /// `Source` and `Provider` in place of `source` and `provider`.
+    CapitalKeys,
+    /// The tenant has no summaries.
+    SummariesRefused {
+        /// 403 or 404.
+        status: u16,
+    },
+    /// A summary of a transfer beside the one of the call.
+    TransferSummary,
 
     // 20, 21: links and downloads
     /// The link has expired by the time it is used.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::answer::xml_error;
 use super::fault::Fault;
 use super::stream::{End, body_of};
-use super::{Shared, Site};
+use super::{Shared, Site, transcripts};
 use crate::server::Connection;
 use crate::speech::Recording;
 
@@ -58,11 +58,16 @@ pub(super) async fn download(
     if strikes(Fault::SlowDown503) {
         return xml_error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.", "");
     }
-    let found = site.book.find(task, &site.faults).and_then(|call| site.book.recording(&call, recording));
-    let Some(file) = found.filter(|_| !strikes(Fault::NoSuchKey) && !strikes(Fault::Purged)) else {
+    let gone = strikes(Fault::NoSuchKey) || strikes(Fault::Purged);
+    let missing = || {
         let key = format!("<Key>{}</Key>", path.trim_start_matches("/recordings/"));
-        return xml_error(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.", &key);
+        xml_error(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.", &key)
     };
+    if transcripts::is_transcript(&file) {
+        return transcripts::file(&site, task, recording, &file).filter(|_| !gone).unwrap_or_else(missing);
+    }
+    let found = site.book.find(task, &site.faults).and_then(|call| site.book.recording(&call, recording));
+    let Some(file) = found.filter(|_| !gone) else { return missing() };
     if strikes(Fault::HtmlInsteadOfWav) {
         let page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Please sign in</h1></body></html>";
         return (StatusCode::OK, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response();

@@ -1,6 +1,7 @@
-//! A Webex Contact Center on loopback: tokens, tasks, captures and the links of recordings, with everything that goes wrong.
+//! A Webex Contact Center on loopback: tokens, tasks, captures with the links of recordings and transcripts, summaries, with
+//! everything that goes wrong.
 //!
-//! GraphQL, subscriptions and Webex's own transcripts are not here.
+//! GraphQL and subscriptions are not here.
 
 use std::io;
 use std::sync::Arc;
@@ -21,16 +22,22 @@ mod book;
 mod captures;
 mod fault;
 mod ids;
+mod legs;
 mod links;
 mod plan;
 mod platform;
 mod stream;
+mod summaries;
 mod tasks;
 mod tokens;
+mod transcript_files;
+mod transcripts;
 mod truth;
 
 pub use fault::{Endpoint, ErrorBody, Fault, GrantError, RetryAfter};
+pub use legs::Leg;
 pub use plan::{CallSpec, Calls, Credentials, Direction, WebexPlan};
+pub use summaries::Summary;
 pub use truth::{CallTruth, Expected};
 
 type Shared = State<Arc<Site>>;
@@ -89,6 +96,7 @@ impl Webex {
             .route("/v1/access_token", post(tokens::access_token))
             .route("/v1/tasks", get(tasks::tasks))
             .route("/v1/captures/query", post(captures::query))
+            .route("/generated-summaries/search", post(summaries::search))
             .route("/recordings/{org}/{task}/{recording}/{file}", get(links::download))
             .fallback(|| async { StatusCode::NOT_FOUND })
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&site), platform::guard))

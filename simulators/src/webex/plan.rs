@@ -78,6 +78,10 @@ pub struct CallSpec {
     pub audio: Length,
     /// The form of its file.
     pub shape: Shape,
+    /// When Webex's own transcript is offered, from the end of the call; `None`: the tenant has none.
+    pub transcript_after: Option<Duration>,
+    /// Whether the AI assistant summarised it.
+    pub summarised: bool,
     /// When `lastUpdatedTime` changes again after the end, if it does.
     pub touched_after: Option<Duration>,
 }
@@ -100,8 +104,16 @@ impl CallSpec {
             ready_after: Duration::from_secs(2),
             audio: Length::Spoken(Duration::from_secs(10)),
             shape: Shape::ULAW,
+            transcript_after: None,
+            summarised: false,
             touched_after: None,
         }
+    }
+
+    /// The same call with a transcript by Webex two minutes after its end.
+    #[must_use]
+    pub fn transcribed(self) -> Self {
+        Self { transcript_after: Some(Duration::from_mins(2)), ..self }
     }
 
     /// The same call with so much speech in it.

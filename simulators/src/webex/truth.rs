@@ -6,7 +6,9 @@ use uuid::Uuid;
 use super::Webex;
 use super::book::Call;
 use super::fault::Fault;
+use super::legs::Leg;
 use super::plan::Direction;
+use super::summaries::{Summary, summary_of};
 use crate::speech::{Recording, Said};
 
 /// How a call's recording must end, as the faults stand now.
@@ -69,6 +71,8 @@ pub struct CallTruth {
     pub recording_id: Option<Uuid>,
     /// The recording to keep: its bytes, size, hash and words.
     pub recording: Option<Recording>,
+    /// What the AI assistant made of it, where it did.
+    pub summary: Option<Summary>,
 }
 
 impl CallTruth {
@@ -116,6 +120,15 @@ impl Webex {
         self.told(&self.site.book.find(session_id, &self.site.faults)?)
     }
 
+    /// A recording beside the call's own, by the call's number: its id and what is on it.
+    #[must_use]
+    pub fn leg_of(&self, number: u32, leg: Leg) -> Option<(Uuid, Recording)> {
+        let book = &self.site.book;
+        let call = book.call(number, &self.site.faults)?;
+        let id = book.leg_id(&call, leg);
+        Some((id, book.recording(&call, id)?))
+    }
+
     fn told(&self, call: &Call) -> Option<CallTruth> {
         let book = &self.site.book;
         let view = call.view(self.site.now_ms())?;
@@ -142,6 +155,7 @@ impl Webex {
             expected,
             recording_id: kept.then_some(call.id),
             recording: if kept { book.recording(call, call.id) } else { None },
+            summary: call.spec.summarised.then(|| summary_of(call)),
         })
     }
 
@@ -151,7 +165,7 @@ impl Webex {
             return Expected::NotRequested;
         }
         let reason = self.site.faults.lasting_for(&call.id.to_string(), |fault| match fault {
-            Fault::NeverRecorded | Fault::Purged | Fault::MissingTaskId => Some("no_recording"),
+            Fault::NeverRecorded | Fault::Purged | Fault::MissingTaskId | Fault::OnlyConsult => Some("no_recording"),
             Fault::NoSuchKey => Some("recording_purged"),
             Fault::LinkExpires => Some("link_expired"),
             Fault::TruncatedBody | Fault::WrongLength | Fault::ResetMidStream => Some("recording_truncated"),

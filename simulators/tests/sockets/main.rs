@@ -7,3 +7,4 @@ mod transcriber_faults;
 mod webex_api;
 mod webex_downloads;
 mod webex_faults;
+mod webex_transcripts;

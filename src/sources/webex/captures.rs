@@ -1,4 +1,4 @@
-//! Recordings on offer: `POST /v1/captures/query`, up to ten calls at once, links that live for an hour.
+//! Recordings and transcripts on offer: `POST /v1/captures/query`, up to ten calls at once, links that live for an hour.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    api::{Api, Ask},
+    api::{Answer, Api, Ask},
+    legs::{Labelled, leg, resolved},
     number::number_or_text,
     translate::{moment, told},
 };
 use crate::{
-    domain::{Leg, RecordingId, RecordingOffer, SessionId, SourceName},
+    domain::{Leg, RecordingId, RecordingOffer, SessionId, SourceName, TranscriptOffer},
     ledger::VendorTrace,
     sources::SourceError,
 };
@@ -22,6 +23,18 @@ pub(super) const MOST_IDS: usize = 10;
 /// Minutes; the longest the API allows. A link is fetched from right away, and may be resumed from within the hour.
 const LINK_MINUTES: u8 = 60;
 const PATH: &str = "v1/captures/query";
+
+/// Names of files that hold a call's words; the names of other channels' end differently.
+const VOICE_TRANSCRIPT: &str = "voicetranscript.json";
+/// `source` of a transcript that was made of the recording.
+const OF_RECORDING: &str = "recording";
+
+/// What Webex offers of one call.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Capture {
+    pub(super) recordings: Vec<RecordingOffer>,
+    pub(super) transcripts: Vec<TranscriptOffer>,
+}
 
 #[derive(Debug, Deserialize)]
 struct WireAnswer {
@@ -34,6 +47,21 @@ struct WireCapture {
     taskid: Option<String>,
     /// Missing is not empty: an empty list is the answer "nothing yet".
     recording: Vec<Value>,
+    /// Required by the specification; without it there is no transcript, and recordings can be used all the same.
+    #[serde(default)]
+    transcription: Option<Vec<Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireTranscript {
+    source: Option<String>,
+    filename: Option<String>,
+    filepath: Option<String>,
+    languagecode: Option<String>,
+    #[serde(default, deserialize_with = "number_or_text")]
+    starttime: Option<i64>,
+    #[serde(default, deserialize_with = "number_or_text")]
+    createtime: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,19 +83,31 @@ struct WireAttributes {
     calltype: Option<String>,
 }
 
-/// The offers of each of `sessions` (unique, at most ten); a call that the answer leaves out has none.
-pub(super) async fn query(api: &Api, sessions: &[SessionId]) -> Result<HashMap<String, Vec<RecordingOffer>>, SourceError> {
+/// What there is of each of `sessions` (unique, at most ten); a call that the answer leaves out has nothing.
+pub(super) async fn query(api: &Api, sessions: &[SessionId]) -> Result<HashMap<String, Capture>, SourceError> {
+    let answer = match ask(api, sessions, true).await {
+        // an API from before April 2026 does not know the field; if it was something else, the answer is the same again
+        Err(SourceError::Rejected { .. }) => ask(api, sessions, false).await?,
+        answer => answer?,
+    };
+    let wire = read(answer.content, &answer.trace)?;
+    Ok(wire.data.into_iter().filter_map(|capture| offers(capture, sessions)).collect())
+}
+
+/// Segments are asked for, too: a call may be recorded in pieces only, and every recording becomes a row.
+async fn ask(api: &Api, sessions: &[SessionId], virtual_agents: bool) -> Result<Answer<Value>, SourceError> {
     let url = api.base.join(PATH).map_err(|error| SourceError::Rejected {
         source_name: SourceName::Webex,
         what: format!("`WEBEX_CC_BASE_URL` makes no URL: {error}"),
         trace: VendorTrace::default(),
     })?;
     let ids: Vec<&str> = sessions.iter().take(MOST_IDS).map(SessionId::as_str).collect();
-    let query = json!({"orgId": api.org_id.as_str(), "urlExpiration": LINK_MINUTES, "taskIds": ids, "includeSegments": false});
+    let mut query = json!({"orgId": api.org_id.as_str(), "urlExpiration": LINK_MINUTES, "taskIds": ids, "includeSegments": true});
+    if let (true, Some(fields)) = (virtual_agents, query.as_object_mut()) {
+        fields.insert("includeVARecordings".to_owned(), json!(true));
+    }
     let ask = Ask { method: Method::POST, url, body: Some(json!({ "query": query })), divisible: false };
-    let answer = api.ask::<Value>(&ask).await.map_err(|refusal| refusal.error)?;
-    let wire = read(answer.content, &answer.trace)?;
-    Ok(wire.data.into_iter().filter_map(|capture| offers(capture, sessions)).collect())
+    api.ask::<Value>(&ask).await.map_err(|refusal| refusal.error)
 }
 
 fn read(answer: Value, trace: &VendorTrace) -> Result<WireAnswer, SourceError> {
@@ -79,21 +119,22 @@ fn read(answer: Value, trace: &VendorTrace) -> Result<WireAnswer, SourceError> {
     })
 }
 
-fn offers(capture: WireCapture, sessions: &[SessionId]) -> Option<(String, Vec<RecordingOffer>)> {
+fn offers(capture: WireCapture, sessions: &[SessionId]) -> Option<(String, Capture)> {
     let task = capture.taskid.or_else(|| match sessions {
         [only] => Some(only.to_string()),
         _ => None,
     })?;
     let session = sessions.iter().find(|session| session.as_str().eq_ignore_ascii_case(&task))?;
-    let mut offers: Vec<_> = capture.recording.into_iter().filter_map(|recording| offer(recording, session)).collect();
-    offers.sort_by_key(|offer| {
-        (offer.segment, offer.leg != Leg::Main, std::cmp::Reverse(offer.stopped_at.zip(offer.started_at).map(|(stop, start)| stop - start)))
-    });
-    Some((session.to_string(), offers))
+    let recordings = resolved(capture.recording.into_iter().filter_map(|recording| offer(recording, session)).collect());
+    let listed = capture.transcription.unwrap_or_default();
+    let mut transcripts: Vec<_> = listed.into_iter().filter_map(|transcript| transcript_offer(transcript, session)).collect();
+    // the one that was made of the recording, and the latest of several
+    transcripts.sort_by_key(|offer| (!offer.of_recording, std::cmp::Reverse(offer.created_at)));
+    Some((session.to_string(), Capture { recordings, transcripts }))
 }
 
 /// One element of `recording[]`; one that cannot be read or has no link is told and left out, so that the others can be used.
-fn offer(recording: Value, session: &SessionId) -> Option<RecordingOffer> {
+fn offer(recording: Value, session: &SessionId) -> Option<Labelled> {
     let wire: WireRecording = match serde_path_to_error::deserialize(recording) {
         Ok(wire) => wire,
         Err(error) => {
@@ -102,23 +143,49 @@ fn offer(recording: Value, session: &SessionId) -> Option<RecordingOffer> {
         }
     };
     let attributes = wire.attributes;
-    // for a plain call the id of the recording is the id of the call
-    let recording_id = RecordingId::parse(told(wire.id).unwrap_or_else(|| session.to_string())).ok()?;
-    Some(RecordingOffer {
+    let (named, segment) = (told(attributes.calltype).as_deref().map(leg), wire.segment.unwrap_or(false));
+    let started_at = attributes.starttime.and_then(moment);
+    let recording_id = told(wire.id).unwrap_or_else(|| match named {
+        // for a plain call the id of the recording is the id of the call
+        Some(Leg::Main) | None if !segment => session.to_string(),
+        _ => format!("{session}-{}-{}", named.unwrap_or(Leg::Main), attributes.starttime.unwrap_or_default()),
+    });
+    let offer = RecordingOffer {
         session_id: session.clone(),
-        recording_id,
-        leg: leg(told(attributes.calltype).as_deref()),
-        segment: wire.segment.unwrap_or(false),
+        recording_id: RecordingId::parse(recording_id).ok()?,
+        // found out when all of the call's recordings are known
+        leg: Leg::Other,
+        segment,
         channels: [told(attributes.channel1), told(attributes.channel2)],
-        started_at: attributes.starttime.and_then(moment),
+        started_at,
         stopped_at: attributes.stoptime.and_then(moment),
         link: told(attributes.filepath)?,
-    })
+    };
+    Some(Labelled { named, offer })
 }
 
-/// Old recordings name no leg: there was only one kind.
-fn leg(word: Option<&str>) -> Leg {
-    word.map_or(Leg::Main, |word| word.to_ascii_lowercase().parse().unwrap_or(Leg::Other))
+/// One element of `transcription[]`, if it is of what was spoken.
+fn transcript_offer(transcript: Value, session: &SessionId) -> Option<TranscriptOffer> {
+    let wire: WireTranscript = match serde_path_to_error::deserialize(transcript) {
+        Ok(wire) => wire,
+        Err(error) => {
+            tracing::warn!(call.session_id = %session, path = %error.path(), "a transcript on offer cannot be read: left out");
+            return None;
+        }
+    };
+    let source = told(wire.source).map(|source| source.to_ascii_lowercase());
+    let of_voice = told(wire.filename).is_some_and(|name| name.to_ascii_lowercase().ends_with(VOICE_TRANSCRIPT));
+    if !of_voice && !matches!(source.as_deref(), Some(OF_RECORDING | "realtime-voice")) {
+        return None;
+    }
+    Some(TranscriptOffer {
+        session_id: session.clone(),
+        of_recording: source.as_deref() == Some(OF_RECORDING),
+        started_at: wire.starttime.and_then(moment),
+        created_at: wire.createtime.and_then(moment),
+        language: told(wire.languagecode),
+        link: told(wire.filepath)?,
+    })
 }
 
 fn lower_keys(value: Value) -> Value {
@@ -143,7 +210,7 @@ mod tests {
         let answer =
             json!({"meta": {"urlExpiration": 60}, "data": [{"taskId": TASK.to_uppercase(), "recording": recording, "transcription": []}]});
         let wire = read(answer, &VendorTrace::default()).unwrap();
-        wire.data.into_iter().filter_map(|capture| offers(capture, &[session()])).flat_map(|(_, offers)| offers).collect()
+        wire.data.into_iter().filter_map(|capture| offers(capture, &[session()])).flat_map(|(_, capture)| capture.recordings).collect()
     }
 
     #[test]
@@ -179,6 +246,23 @@ mod tests {
                 ("short-piece", Leg::Main)
             ]
         );
+    }
+
+    #[test]
+    fn transcripts_of_speech_are_offered_the_one_made_of_the_recording_first_whatever_the_case_of_the_keys() {
+        let listed = |source: &str, key: &str, file: &str| json!({key: source, "fileName": file, "filePath": "https://x.example/?sig=1", "startTime": "1661785612510", "languageCode": "en-US"});
+        let answer = json!({"data": [{"taskId": TASK, "recording": [], "transcription": [
+            listed("email", "source", "emailTranscript.json"),
+            listed("realtime-voice", "Source", "realtimeVoiceTranscript.json"),
+            listed("recording", "Source", "voiceTranscript.json"),
+            {"source": "recording", "fileName": "voiceTranscript.json", "filePath": null},
+            7,
+        ]}]});
+        let wire = read(answer, &VendorTrace::default()).unwrap();
+        let capture = wire.data.into_iter().find_map(|capture| offers(capture, &[session()])).unwrap().1;
+        assert_eq!(capture.transcripts.iter().map(|offer| offer.of_recording).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(capture.transcripts[0].started_at.unwrap().timestamp_millis(), 1_661_785_612_510);
+        assert!(!format!("{:?}", capture.transcripts).contains("sig="));
     }
 
     #[test]

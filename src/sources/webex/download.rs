@@ -1,12 +1,13 @@
 //! Fetching a recording from a signed link: no token of ours goes along, only allowed hosts are asked, and S3's errors get names.
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Method, StatusCode, header};
 use url::Url;
 
 use crate::{
     config::DownloadHosts,
-    domain::{RecordingOffer, SourceName},
+    domain::SourceName,
     ledger::VendorTrace,
     outbound::{Client, ErrorBody, OutboundError, Response},
     sources::{Download, SourceError},
@@ -21,8 +22,8 @@ pub(super) struct Downloads {
 
 impl Downloads {
     /// Opens the file behind the link at `from_byte`, or at its beginning where the range cannot be had.
-    pub(super) async fn open(&self, offer: &RecordingOffer, from_byte: u64) -> Result<Download, SourceError> {
-        let url = self.allowed(&offer.link)?;
+    pub(super) async fn open(&self, link: &str, from_byte: u64) -> Result<Download, SourceError> {
+        let url = self.allowed(link)?;
         let mut response = self.get(&url, from_byte).await?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && from_byte > 0 {
             response = self.get(&url, 0).await?;
@@ -31,6 +32,20 @@ impl Downloads {
         match response.status() {
             StatusCode::OK => Ok(whole(response, trace)),
             StatusCode::PARTIAL_CONTENT => part(response, trace),
+            status => {
+                let body = response.error_body().await;
+                Err(refusal(status, &body, trace))
+            }
+        }
+    }
+
+    /// All of a small file, if it has no more than `most` bytes.
+    pub(super) async fn whole(&self, link: &str, most: usize) -> Result<Bytes, SourceError> {
+        let url = self.allowed(link)?;
+        let response = self.get(&url, 0).await?;
+        let trace = trace_of(&response);
+        match response.status() {
+            StatusCode::OK => response.bytes(most).await.map_err(|error| unavailable(&error, trace)),
             status => {
                 let body = response.error_body().await;
                 Err(refusal(status, &body, trace))

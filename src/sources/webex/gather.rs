@@ -1,4 +1,4 @@
-//! One request for several calls: whoever asks for a call's recordings while a request is on its way shares the next one.
+//! One request for several calls: whoever asks what there is of a call while a request is on its way shares the next one.
 //! The shared budget counts requests, so ten calls in one of them are nine requests saved.
 
 use std::{
@@ -12,15 +12,15 @@ use uuid::Uuid;
 
 use super::{
     api::Api,
-    captures::{MOST_IDS, query},
+    captures::{Capture, MOST_IDS, query},
 };
 use crate::{
-    domain::{RecordingOffer, SessionId, SourceName},
+    domain::{SessionId, SourceName},
     ledger::VendorTrace,
     sources::SourceError,
 };
 
-type Answer = Result<Vec<RecordingOffer>, SourceError>;
+type Answer = Result<Capture, SourceError>;
 
 /// Requests on their way at once; the fewer, the fuller.
 const REQUESTS: usize = 2;
@@ -32,7 +32,7 @@ struct Waiting {
     answer: oneshot::Sender<Answer>,
 }
 
-/// Gathers questions about recordings.
+/// Gathers questions about recordings and transcripts.
 pub(super) struct Gatherer {
     api: Arc<Api>,
     waiting: Mutex<VecDeque<Waiting>>,
@@ -50,8 +50,8 @@ impl Gatherer {
         Arc::new(Self { api, waiting: Mutex::default(), requests: Semaphore::new(REQUESTS) })
     }
 
-    /// The offers of one call.
-    pub(super) async fn offers(self: &Arc<Self>, session: &SessionId) -> Answer {
+    /// What there is of one call.
+    pub(super) async fn capture(self: &Arc<Self>, session: &SessionId) -> Answer {
         // the API refuses a whole request for one id that is no UUID
         if Uuid::try_parse(session.as_str()).is_err() {
             return self.alone(session).await;
@@ -73,8 +73,8 @@ impl Gatherer {
     }
 
     async fn alone(&self, session: &SessionId) -> Answer {
-        let mut offers = query(&self.api, std::slice::from_ref(session)).await?;
-        Ok(offers.remove(session.as_str()).unwrap_or_default())
+        let mut captures = query(&self.api, std::slice::from_ref(session)).await?;
+        Ok(captures.remove(session.as_str()).unwrap_or_default())
     }
 
     /// Asks for those who wait, if any are left.

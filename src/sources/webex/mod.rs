@@ -7,6 +7,7 @@ mod download;
 mod errors;
 mod gather;
 mod keyset;
+mod legs;
 mod number;
 mod oauth;
 mod shelf;
@@ -17,6 +18,7 @@ mod vault;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::TimeDelta;
 
 use self::{
@@ -31,7 +33,7 @@ use self::{
 use crate::{
     clock::Clock,
     config::{WebexAccess, WebexSettings},
-    domain::{OrgId, RecordingOffer, SessionId, SourceName, Window},
+    domain::{OrgId, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
     hints::Hints,
     outbound::{Budget, Client, ClientError, Limits},
     sources::{CallPage, Download, PageCursor, RecordingAnswer, Source, SourceError},
@@ -41,6 +43,9 @@ use crate::{
 /// A token endpoint answers in a second or is ill; a refresh must end well before its claim does.
 const TOKEN_LIMITS: Limits =
     Limits { connect: Duration::from_secs(10), idle: Duration::from_secs(20), total: Some(Duration::from_secs(25)), decompress: true };
+
+/// Three hours of words with their times have about 10 MB; nothing that people say has more.
+const LARGEST_TRANSCRIPT: usize = 32 * 1024 * 1024;
 
 /// The source cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +63,7 @@ pub enum WebexError {
 pub struct Webex {
     api: Arc<Api>,
     listing: Listing,
-    recordings: Arc<Gatherer>,
+    captures: Arc<Gatherer>,
     downloads: Downloads,
 }
 
@@ -80,7 +85,7 @@ impl Webex {
                 page_size: settings.page_size,
                 settle: TimeDelta::from_std(settings.settle).unwrap_or(TimeDelta::MAX),
             },
-            recordings: Gatherer::new(Arc::clone(&api)),
+            captures: Gatherer::new(Arc::clone(&api)),
             downloads: Downloads { http: files, hosts: settings.download_hosts.clone() },
             api,
         })
@@ -125,12 +130,20 @@ impl Source for Webex {
     }
 
     async fn recordings(&self, session: &SessionId) -> Result<RecordingAnswer, SourceError> {
-        let offers = self.recordings.offers(session).await?;
+        let offers = self.captures.capture(session).await?.recordings;
         // this API never tells "deleted" from "not yet": only the list of tasks knows what was meant to be recorded
         Ok(if offers.is_empty() { RecordingAnswer::Nothing } else { RecordingAnswer::Offered(offers) })
     }
 
     async fn download(&self, offer: &RecordingOffer, from_byte: u64) -> Result<Download, SourceError> {
-        self.downloads.open(offer, from_byte).await
+        self.downloads.open(&offer.link, from_byte).await
+    }
+
+    async fn transcripts(&self, session: &SessionId) -> Result<Vec<TranscriptOffer>, SourceError> {
+        Ok(self.captures.capture(session).await?.transcripts)
+    }
+
+    async fn fetch_transcript(&self, offer: &TranscriptOffer) -> Result<Bytes, SourceError> {
+        self.downloads.whole(&offer.link, LARGEST_TRANSCRIPT).await
     }
 }

@@ -1,12 +1,14 @@
-//! Copies a call's recording from its source into S3, as a stream, verified on the way.
+//! Copies a call's recordings from their source into S3, as streams, verified on the way.
 //!
-//! One job is one call. It asks the source for fresh links, notes every recording on offer, chooses the one that is the
-//! call, streams it into the bucket, and then, in the transaction that finishes the job, notes where it is and makes the
-//! transcription job. No transaction is open while bytes travel. Killed at any line and run again, it writes the same
-//! objects under the same names and the same rows.
+//! One job is one call. It asks the source for fresh links, notes every recording on offer, makes a job of every one beside
+//! the call that policy names (`RECORDING_LEGS`), chooses the one that is the call, streams it into the bucket, and then, in
+//! the transaction that finishes the job, notes where it is and makes the transcription job. A job of a recording beside the
+//! call does the same with that recording alone. No transaction is open while bytes travel. Killed at any line and run
+//! again, it writes the same objects under the same names and the same rows.
 //!
 //! What does not live here: asking vendors (`sources`), talking to S3 (`blob`), SQL (`store`).
 
+mod beside;
 mod choose;
 mod content;
 mod copy;
@@ -22,7 +24,7 @@ use callscribe::{
     blob::Blob,
     clock::Clock,
     config::RecordingSettings,
-    domain::{JobKind, RecordingOffer, SessionId, SourceName},
+    domain::{JobKind, Leg, RecordingOffer, SessionId, SourceName},
     ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, enqueue_or_reopen, hold},
     sources::{RecordingAnswer, Source},
     store::{
@@ -35,7 +37,12 @@ use diesel_async::AsyncConnection;
 use futures_util::{FutureExt, future::BoxFuture};
 
 pub use crate::trouble::Trouble;
-use crate::{choose::Choice, copy::Copied, plan::Plan};
+use crate::{
+    beside::{Noted, Payload},
+    choose::Choice,
+    copy::Copied,
+    plan::Plan,
+};
 
 /// Copies recordings.
 #[derive(Clone)]
@@ -44,6 +51,7 @@ pub struct RecordingHandler {
     blob: Blob,
     settings: RecordingSettings,
     largest_bytes: u64,
+    leg_provider: Option<String>,
     clock: Arc<dyn Clock>,
 }
 
@@ -64,7 +72,14 @@ impl RecordingHandler {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let sources = sources.into_iter().map(|source| (source.name(), source)).collect();
-        Self { sources, blob, settings, largest_bytes, clock }
+        Self { sources, blob, settings, largest_bytes, leg_provider: None, clock }
+    }
+
+    /// Has the legs beside the call that are copied transcribed by `provider`, too.
+    #[must_use]
+    pub fn transcribing_legs_by(mut self, provider: impl Into<String>) -> Self {
+        self.leg_provider = Some(provider.into());
+        self
     }
 }
 
@@ -93,8 +108,8 @@ impl RecordingHandler {
             RecordingAnswer::Offered(_) | RecordingAnswer::Nothing => return Err(Trouble::NothingYet),
             RecordingAnswer::Purged => return Err(Trouble::Purged),
         };
-        note(context.store.connection().await?.as_mut(), job, session, &offers).await?;
-        let Choice { offer, flags } = choose::main_recording(&offers).ok_or(Trouble::NothingYet)?;
+        let Choice { offer, flags } = self.chosen(job, context, Offered { session, source: source_name, offers }).await?;
+        let is_call = offer.leg == Leg::Main && Payload::of(job)?.recording_id.is_none();
         let plan = Plan {
             source: Arc::clone(source),
             blob: self.blob.clone(),
@@ -124,27 +139,41 @@ impl RecordingHandler {
             recording.flags = ?copied.stored.flags,
             "stored recording"
         );
-        Ok(self.effect(job, copied))
+        Ok(self.effect(job, copied, is_call))
     }
 
-    fn effect(&self, job: &Claimed, copied: Copied) -> Effect {
+    /// The recording that the job is about; the call's own job notes the others on the way.
+    async fn chosen(&self, job: &Claimed, context: &RunContext, offered: Offered<'_>) -> Result<Choice, Trouble> {
+        let Offered { session, source, offers } = offered;
+        if let Some(id) = Payload::of(job)?.recording_id {
+            let offer = offers.into_iter().find(|offer| offer.recording_id == id).ok_or(Trouble::NothingYet)?;
+            return Ok(Choice { offer, flags: Vec::new() });
+        }
+        let noted = Noted { job, session, source, offers: &offers, settings: &self.settings, provider: self.leg_provider.as_deref() };
+        let hints = beside::note(context.store.connection().await?.as_mut(), &noted).await?;
+        // nobody listening only costs time: the dispatcher finds the rows
+        let _ = context.hints.send(hints);
+        choose::main_recording(&offers).ok_or(Trouble::NothingYet)
+    }
+
+    fn effect(&self, job: &Claimed, copied: Copied, is_call: bool) -> Effect {
         let audio_url = self.blob.url(&copied.stored.copy.object_key);
         let transcript = job.transcript_id;
-        let next = NewJob {
+        let next = transcript.map(|_| NewJob {
             priority: job.priority,
             source: job.source,
             session_id: job.session_id.clone(),
             transcript_id: transcript,
             ..NewJob::new(JobKind::Transcription, job.key.clone())
-        };
+        });
         let written = Arc::new((copied.stored, audio_url, next));
         Effect::new(move |connection| {
             let written = Arc::clone(&written);
             async move {
                 let (stored, audio_url, next) = written.as_ref();
-                recordings::mark_stored(connection, stored, transcript, audio_url).await?;
+                recordings::mark_stored(connection, stored, recordings::StoredFor { transcript, is_call }, audio_url).await?;
                 // a transcription that died for want of this very file has it now
-                enqueue_or_reopen(connection, std::slice::from_ref(next)).await
+                enqueue_or_reopen(connection, next.as_slice()).await
             }
             .boxed()
         })
@@ -166,18 +195,9 @@ fn begin<'a>(connection: &'a mut Connection, job: &'a Claimed, session: &'a Sess
         .boxed()
 }
 
-/// Every recording on offer becomes a row, the ones that policy leaves out too.
-fn note<'a>(
-    connection: &'a mut Connection,
-    job: &'a Claimed,
+/// What a source offers of a call.
+struct Offered<'a> {
     session: &'a SessionId,
-    offers: &'a [RecordingOffer],
-) -> BoxFuture<'a, Result<(), Trouble>> {
-    connection
-        .transaction(async move |transaction| {
-            hold(transaction, job).await?;
-            recordings::note_offers(transaction, session, offers, |offer| !choose::is_of_the_call(offer)).await?;
-            Ok(())
-        })
-        .boxed()
+    source: SourceName,
+    offers: Vec<RecordingOffer>,
 }

@@ -1,0 +1,87 @@
+//! The recordings beside the call's own: each is a job of its own, so that a consultation that cannot be had never keeps the
+//! call waiting, and each is copied once.
+
+use callscribe::{
+    config::RecordingSettings,
+    domain::{JobKind, RecordingId, RecordingOffer, SessionId, SourceName, TranscriptId},
+    ledger::{Claimed, Hint, NewJob, enqueue, hold},
+    store::{Connection, recordings, transcripts},
+};
+use diesel_async::AsyncConnection;
+use futures_util::{FutureExt, future::BoxFuture};
+use serde::{Deserialize, Serialize};
+
+use crate::{choose, trouble::Trouble};
+
+/// What a job of this kind holds: nothing for the call's own recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Payload {
+    /// The recording beside the call that is to be copied.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) recording_id: Option<RecordingId>,
+}
+
+impl Payload {
+    pub(crate) fn of(job: &Claimed) -> Result<Self, Trouble> {
+        serde_json::from_value(job.payload.clone()).map_err(|_| Trouble::Poison("its payload is not one of this version"))
+    }
+}
+
+/// What is on offer of one call, and who asks.
+pub(crate) struct Noted<'a> {
+    pub(crate) job: &'a Claimed,
+    pub(crate) session: &'a SessionId,
+    pub(crate) source: SourceName,
+    pub(crate) offers: &'a [RecordingOffer],
+    pub(crate) settings: &'a RecordingSettings,
+    /// Who transcribes legs beside the call; nobody: they are only copied.
+    pub(crate) provider: Option<&'a str>,
+}
+
+/// Every recording on offer becomes a row, the ones that policy leaves out too, and every one beside the call that policy
+/// names a job, in one transaction. Returns the hints of the jobs that are new.
+pub(crate) fn note<'a>(connection: &'a mut Connection, noted: &'a Noted<'a>) -> BoxFuture<'a, Result<Vec<Hint>, Trouble>> {
+    connection
+        .transaction(async move |transaction| {
+            let Noted { job, session, offers, settings, .. } = noted;
+            hold(transaction, job).await?;
+            let is_skipped = |offer: &RecordingOffer| !choose::is_copied(&settings.legs, offers, offer);
+            recordings::note_offers(transaction, session, offers, is_skipped).await?;
+            let jobs = jobs_beside(transaction, noted).await?;
+            Ok(enqueue(transaction, &jobs).await?)
+        })
+        .boxed()
+}
+
+async fn jobs_beside(transaction: &mut Connection, noted: &Noted<'_>) -> Result<Vec<NewJob>, Trouble> {
+    let Noted { job, session, source, offers, settings, provider } = noted;
+    let own = choose::main_recording(offers).map(|choice| choice.offer.recording_id);
+    let mut transcribed = std::collections::HashMap::new();
+    if let Some(provider) = provider {
+        for side in choose::side_legs(&settings.legs, offers) {
+            let leg = side.offer.leg;
+            let id = TranscriptId::of(*source, session, leg, 1);
+            let leg_transcript =
+                transcripts::LegTranscript { id, session_id: session, leg, recording_id: &side.offer.recording_id, provider };
+            // a longer one may be offered later: the leg's transcript stays with the recording that it began with
+            if let Some(recording_id) = transcripts::expect_of_leg(transaction, &leg_transcript).await? {
+                transcribed.insert(recording_id, id);
+            }
+        }
+    }
+    let copied = offers.iter().filter(|offer| choose::is_copied(&settings.legs, offers, offer));
+    let beside = copied.filter(|offer| Some(&offer.recording_id) != own.as_ref());
+    let new_job = |offer: &RecordingOffer| {
+        let payload = Payload { recording_id: Some(offer.recording_id.clone()) };
+        Ok(NewJob {
+            priority: job.priority,
+            max_attempts: job.max_attempts,
+            source: job.source.or(Some(*source)),
+            session_id: Some((*session).clone()),
+            transcript_id: transcribed.get(offer.recording_id.as_str()).copied(),
+            payload: serde_json::to_value(payload).map_err(|_| Trouble::Poison("its payload cannot be written"))?,
+            ..NewJob::new(JobKind::Recording, format!("{session}/{}", offer.recording_id))
+        })
+    };
+    beside.map(new_job).collect()
+}
