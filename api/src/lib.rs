@@ -1,4 +1,4 @@
-//! The HTTP face: is it alive, can it work, how much is there to do, and "sync now".
+//! The HTTP face: is it alive, can it work, how much is there to do, "sync now", and what vendors tell by webhook.
 //!
 //! The caller owns the socket and the stop signal: `serve(listener, app(state), shutdown)`. What does not live here: any work; a request
 //! enqueues a job and answers.
@@ -10,10 +10,16 @@ mod health;
 mod requests;
 mod serve;
 mod state;
+mod webhook;
 
 use std::time::Duration;
 
-use axum::{Router, http::StatusCode, middleware, routing::get};
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware,
+    routing::{get, post},
+};
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
 pub use serve::serve;
@@ -29,7 +35,8 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 /// Everything `callscribe api` answers.
 pub fn app(state: ApiState) -> Router {
     let cron = get(cron::sync_webex_voice).post(cron::sync_webex_voice);
-    finished(probes().route("/api/cron/sync-webex-voice", cron), state)
+    let routes = probes().route("/api/cron/sync-webex-voice", cron).route("/api/webhooks/webex", post(webhook::receive));
+    finished(routes, state)
 }
 
 /// What `worker` and `scheduler` answer on `METRICS_LISTEN`: health and figures, nothing that changes anything.

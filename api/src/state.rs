@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use callscribe::{domain::SourceName, hints::Hints, store::Store, telemetry::metrics::Registry};
+use callscribe::{clock::Clock, config::WebhookSettings, domain::SourceName, hints::Hints, store::Store, telemetry::metrics::Registry};
 use secrecy::SecretString;
 
-use crate::gauges::Gauges;
+use crate::{gauges::Gauges, webhook::Webhooks};
 
 /// What handlers share. Cloning it clones handles.
 #[derive(Debug, Clone)]
@@ -15,13 +15,14 @@ pub struct ApiState {
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) cron_secret: Option<SecretString>,
     pub(crate) sources: Arc<[SourceName]>,
+    pub(crate) webhooks: Option<Webhooks>,
 }
 
 impl ApiState {
     /// The state of a process that works with `store` and tells what `registry` holds.
     #[must_use]
     pub fn new(store: Store, registry: Registry) -> Self {
-        Self { store, hints: None, gauges: Arc::new(Gauges::new(registry)), cron_secret: None, sources: Arc::new([]) }
+        Self { store, hints: None, gauges: Arc::new(Gauges::new(registry)), cron_secret: None, sources: Arc::new([]), webhooks: None }
     }
 
     /// With Redis, so that work asked for starts at once and lanes are measured.
@@ -36,6 +37,13 @@ impl ApiState {
     pub fn with_cron(mut self, secret: Option<SecretString>, sources: &[SourceName]) -> Self {
         self.cron_secret = secret;
         self.sources = sources.into();
+        self
+    }
+
+    /// With the receiver of webhooks, if a secret is set; `clock` says how old an event is.
+    #[must_use]
+    pub fn with_webhooks(mut self, settings: &WebhookSettings, clock: Arc<dyn Clock>) -> Self {
+        self.webhooks = Webhooks::new(settings, clock);
         self
     }
 }

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Requeue(commands::requeue::Arguments),
     /// List calls, and show everything that ever happened to one
     Calls(commands::calls::Arguments),
+    /// Manage what Webex sends us by itself
+    Webex(commands::webex::Arguments),
     /// Print the documents that are generated from the code
     #[command(hide = true)]
     Config(commands::config::Arguments),

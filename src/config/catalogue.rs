@@ -2,7 +2,7 @@
 
 use super::{
     ApiSettings, DatabaseSettings, DownloadHosts, Environment, Reader, RedisSettings, Setting, SyncSettings, TelemetrySettings,
-    VaultSettings, WebexSettings, WhisperSettings, WorkSettings,
+    VaultSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
 };
 
 /// The settings of one concern.
@@ -45,6 +45,11 @@ pub const CONCERNS: &[Concern] = &[
         title: "Webex Contact Center",
         about: "Absent: no calls come from Webex. Scope needed: `cjp:config_read`; a service app authorised by an administrator is best.",
         settings: WebexSettings::SETTINGS,
+    },
+    Concern {
+        title: "Webex webhooks",
+        about: "Absent: calls are found by asking alone, up to `SYNC_INTERVAL` later. Read by `api`, `scheduler` and `callscribe webex subscribe`; see [WEBEX.md](WEBEX.md).",
+        settings: WebhookSettings::SETTINGS,
     },
     Concern { title: "Downloads", about: "Where recordings may come from.", settings: DownloadHosts::SETTINGS },
     Concern {

@@ -20,6 +20,7 @@ mod telemetry;
 mod transcription;
 mod vault;
 mod webex;
+mod webhook;
 mod work;
 
 pub use api::ApiSettings;
@@ -37,4 +38,5 @@ pub use telemetry::{LogFormat, TelemetrySettings};
 pub use transcription::WhisperSettings;
 pub use vault::{EncryptionKey, VaultSettings};
 pub use webex::{WebexAccess, WebexSettings};
+pub use webhook::WebhookSettings;
 pub use work::WorkSettings;

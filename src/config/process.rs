@@ -1,8 +1,8 @@
 //! Everything a process reads, by what it is to do: a worker that only syncs needs no bucket, one that only transcribes no Webex.
 
 use super::{
-    ApiSettings, BlobSettings, DatabaseSettings, Reader, RecordingSettings, RedisSettings, SyncSettings, WebexSettings, WhisperSettings,
-    WorkSettings,
+    ApiSettings, BlobSettings, DatabaseSettings, Reader, RecordingSettings, RedisSettings, SyncSettings, WebexSettings, WebhookSettings,
+    WhisperSettings, WorkSettings,
 };
 use crate::domain::JobKind;
 
@@ -21,6 +21,8 @@ pub struct ProcessSettings {
     pub recording: RecordingSettings,
     /// Where the process listens.
     pub api: ApiSettings,
+    /// How webhooks are received.
+    pub webhook: WebhookSettings,
     /// Webex, if it is configured.
     pub webex: Option<WebexSettings>,
     /// The bucket, if the process uses one.
@@ -49,6 +51,7 @@ impl ProcessSettings {
             sync: SyncSettings::read(reader),
             recording: RecordingSettings::read(reader),
             api: ApiSettings::read(reader),
+            webhook: WebhookSettings::read(reader),
             webex,
             storage,
             transcription: works_on(&[JobKind::Transcription]).then(|| WhisperSettings::read(reader)),

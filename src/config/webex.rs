@@ -121,7 +121,7 @@ impl WebexSettings {
         }
         let mut warnings = Vec::new();
         let access = read_access(reader, &mut warnings);
-        let org_id = read_org_id(reader);
+        let org_id = Self::read_org_id(reader);
         let base_url = read_base_url(reader);
         let token_url = reader.parsed(&Self::TOKEN_URL, "a URL").filter(|url| is_http(reader, &Self::TOKEN_URL, url));
         let tasks_path = read_tasks_path(reader, &mut warnings);
@@ -147,6 +147,12 @@ impl WebexSettings {
             warnings,
         })
     }
+
+    /// The organisation, which must be given.
+    pub(super) fn read_org_id(reader: &mut Reader<'_>) -> Option<OrgId> {
+        let text = reader.required(&Self::ORG_ID, "an answer of another organisation could not be told from the right one");
+        OrgId::parse(text).ok()
+    }
 }
 
 fn read_access(reader: &mut Reader<'_>, warnings: &mut Vec<String>) -> Option<WebexAccess> {
@@ -160,11 +166,6 @@ fn read_access(reader: &mut Reader<'_>, warnings: &mut Vec<String>) -> Option<We
     let refresh_token = reader.required(&WebexSettings::REFRESH_TOKEN, why).into();
     let vault = VaultSettings::read(reader, "Webex tokens are kept in PostgreSQL, sealed with it")?;
     Some(WebexAccess::Refreshed { client_id, client_secret, refresh_token, vault })
-}
-
-fn read_org_id(reader: &mut Reader<'_>) -> Option<OrgId> {
-    let text = reader.required(&WebexSettings::ORG_ID, "an answer of another organisation could not be told from the right one");
-    OrgId::parse(text).ok()
 }
 
 fn read_base_url(reader: &mut Reader<'_>) -> Option<Url> {

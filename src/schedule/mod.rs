@@ -5,6 +5,7 @@
 
 mod backfill;
 mod dispatch;
+mod events;
 mod leader;
 mod payload;
 mod progress;
@@ -14,6 +15,7 @@ mod upkeep;
 
 pub use backfill::{Backfill, BackfillError, enqueue_backfill};
 pub use dispatch::{Dispatched, dispatch};
+pub use events::{EventTaken, take_event};
 pub use payload::SyncPayload;
 pub use progress::{Piece, Progress, Purpose, TooNarrow};
 pub use scheduler::{SchedulerOptions, run_scheduler};

@@ -6,13 +6,14 @@ use rand::Rng;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{dispatch::dispatch, leader::Leadership, sync::enqueue_tick};
+use super::{dispatch::dispatch, events::attend_waiting, leader::Leadership, sync::enqueue_tick};
 use crate::{
+    config::WebhookSettings,
     domain::SourceName,
     hints::Hints,
     ledger::{self, process_rng},
     queue::push_hints,
-    store::{Store, StoreError},
+    store::{Store, StoreError, webhook_events},
     telemetry::{chain, metrics},
 };
 
@@ -27,6 +28,8 @@ pub struct SchedulerOptions {
     pub sources: Vec<SourceName>,
     /// `SYNC_INTERVAL`: how often each source is asked for calls.
     pub sync_interval: Duration,
+    /// How events of vendors are settled and how long they are kept.
+    pub webhook: WebhookSettings,
     /// `JOB_LEASE`: as the workers have it.
     pub lease: Duration,
     /// Ends the loop.
@@ -39,6 +42,9 @@ const DISPATCH_EVERY: Duration = Duration::from_secs(1);
 const SEEK_EVERY: Duration = Duration::from_secs(5);
 /// A dead worker is noticed this long after its lease ran out, at most: a fifth of the lease within these bounds.
 const SWEEP_BOUNDS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// Events removed with one sweep: more than come meanwhile, too few to hold up the rest.
+const MOST_PRUNED: u16 = 1_000;
 
 /// Leads, or waits to lead, until the shutdown. PostgreSQL or Redis may come and go.
 pub async fn run_scheduler(options: SchedulerOptions) {
@@ -94,7 +100,12 @@ async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_du
             }
         }
     }
+    let due = attend_waiting(leadership.connection(), options.webhook.sync_every).await?;
+    if let Err(error) = push_hints(&options.hints, &due).await {
+        tracing::debug!(error = %chain(&error), "hints lost; the dispatcher sends them again");
+    }
     if sweep_due {
+        webhook_events::prune(leadership.connection(), options.webhook.keep, MOST_PRUNED).await?;
         let swept = ledger::sweep(leadership.connection(), options.lease).await?;
         if swept.leases > 0 {
             tracing::warn!(

@@ -80,3 +80,91 @@ async fn enqueue_live(connection: &mut Connection, source: SourceName, tick: Opt
     .await?;
     Ok(rows.into_iter().next().map(|row| SyncRun { id: JobId(row.id), created: row.created }))
 }
+
+/// What became of a sync that an event asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SyncForEvent {
+    /// This run begins after the event and will see what it tells; the hint is there when it is new and due now.
+    Asked {
+        /// The job.
+        id: JobId,
+        /// To be pushed after the commit.
+        hint: Option<Hint>,
+    },
+    /// A run has begun already and may not see it, or another event asks in this very moment: ask again.
+    Busy,
+}
+
+#[derive(QueryableByName)]
+struct Open {
+    #[diesel(sql_type = sql_types::BigInt)]
+    id: i64,
+    #[diesel(sql_type = sql_types::Bool)]
+    begun: bool,
+}
+
+#[derive(QueryableByName)]
+struct Made {
+    #[diesel(sql_type = sql_types::BigInt)]
+    id: i64,
+    #[diesel(sql_type = sql_types::Bool)]
+    due: bool,
+}
+
+#[derive(QueryableByName)]
+struct Locked {
+    #[diesel(sql_type = sql_types::Bool)]
+    locked: bool,
+}
+
+/// Asks for a live run that begins after now, on the caller's transaction. Events share it: one that waits for its turn serves all
+/// that come before it begins, and the next begins no sooner than `every` after the last that an event asked for.
+pub(super) async fn enqueue_for_event(
+    connection: &mut Connection,
+    source: SourceName,
+    every: Duration,
+) -> Result<SyncForEvent, StoreError> {
+    /// Any number would do, as long as every version agrees on it.
+    const ASKING: i32 = 0x6576_656e;
+    let lock: Locked = diesel::sql_query("SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS locked")
+        .bind::<sql_types::Integer, _>(ASKING)
+        .bind::<sql_types::Text, _>(source.as_str())
+        .get_result(connection)
+        .await?;
+    if !lock.locked {
+        return Ok(SyncForEvent::Busy);
+    }
+    let open: Vec<Open> = diesel::sql_query(
+        // a run that stopped half way goes on with the window that it had begun with
+        "SELECT id, state = 'running' OR checkpoint IS NOT NULL AS begun FROM jobs
+         WHERE kind = 'sync' AND open AND source = $1 AND payload ->> 'mode' = 'live' ORDER BY id LIMIT 1",
+    )
+    .bind::<sql_types::Text, _>(source.as_str())
+    .load(connection)
+    .await?;
+    if let Some(open) = open.into_iter().next() {
+        return Ok(if open.begun { SyncForEvent::Busy } else { SyncForEvent::Asked { id: JobId(open.id), hint: None } });
+    }
+    let made: Vec<Made> = diesel::sql_query(
+        "WITH last AS (
+             SELECT coalesce(started_at, created_at) AS at FROM jobs
+             WHERE kind = 'sync' AND key > $1 || '/event/' AND key < $1 || '/event0' ORDER BY key DESC LIMIT 1)
+         INSERT INTO jobs (kind, key, source, max_attempts, payload, run_at)
+         SELECT 'sync', $1 || '/event/' || to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), $1, $2, $3,
+                greatest(now(), (SELECT at FROM last) + $4 * interval '1 millisecond')
+         ON CONFLICT (kind, key) DO NOTHING RETURNING id, run_at <= now() AS due",
+    )
+    .bind::<sql_types::Text, _>(source.as_str())
+    .bind::<sql_types::SmallInt, _>(i16::try_from(JobKind::Sync.default_max_attempts()).unwrap_or(i16::MAX))
+    .bind::<sql_types::Jsonb, _>(SyncPayload::Live.to_json())
+    .bind::<sql_types::BigInt, _>(i64::try_from(every.as_millis()).unwrap_or(i64::MAX))
+    .load(connection)
+    .await?;
+    Ok(match made.into_iter().next() {
+        Some(made) => {
+            let hint = Hint { id: JobId(made.id), kind: JobKind::Sync.as_str().to_owned(), priority: PRIORITY_FRESH };
+            SyncForEvent::Asked { id: JobId(made.id), hint: made.due.then_some(hint) }
+        }
+        None => SyncForEvent::Busy,
+    })
+}

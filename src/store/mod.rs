@@ -16,6 +16,7 @@ pub mod sync_state;
 pub mod tokens;
 pub mod transcriptions;
 pub mod transcripts;
+pub mod webhook_events;
 
 pub use pool::{Pool, PooledConnection, Store, StoreError, migrate, missing_migrations};
 pub use prepared::Prepared;

@@ -187,6 +187,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Events that vendors sent, once each.
+    webhook_events (source, event_id) {
+        source -> Text,
+        event_id -> Text,
+        kind -> Text,
+        word -> Text,
+        subscription_id -> Nullable<Text>,
+        session_id -> Nullable<Text>,
+        sent_at -> Nullable<Timestamptz>,
+        received_at -> Timestamptz,
+        times_seen -> Int4,
+        outcome -> Nullable<Text>,
+        settled_at -> Nullable<Timestamptz>,
+        job_id -> Nullable<Int8>,
+        payload -> Jsonb,
+    }
+}
+
+diesel::table! {
     /// One row per life of a worker process.
     workers (id) {
         id -> Int8,

@@ -63,6 +63,12 @@ pub fn gaps_key(source: SourceName, org: &OrgId) -> String {
     format!("{source}:{org}:gaps")
 }
 
+/// Key of the address that a source's webhooks of a tenant are sent to; `null` once nothing is subscribed.
+#[must_use]
+pub fn webhook_key(source: SourceName, org: &OrgId) -> String {
+    format!("{source}:{org}:webhook")
+}
+
 /// How far sync has come with a source's tenant; `None` before its first call.
 pub async fn watermark(connection: &mut Connection, source: SourceName, org: &OrgId) -> Result<Option<DateTime<Utc>>, StoreError> {
     get(connection, &watermark_key(source, org)).await

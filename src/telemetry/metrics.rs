@@ -8,7 +8,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::TelemetryError;
-use crate::domain::{JobKind, Reason, SourceName};
+use crate::domain::{EventKind, JobKind, Reason, SourceName};
 
 /// What a metric is to Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +114,11 @@ const REFRESH_LEFT: Metric = Metric::gauge(
     "Seconds until the refresh token ends and a person must log in again, as the vendor last said",
 );
 const RATE_LIMITED: Metric = Metric::counter("callscribe_vendor_rate_limited_total", &["vendor"], "Answers 429 from a vendor");
+const WEBHOOKS: Metric = Metric::counter(
+    "callscribe_webhook_events_total",
+    &["event", "outcome"],
+    "Events that vendors sent: kept, duplicate, unavailable (PostgreSQL did not take it in time), unreadable, or refused (bad_signature, stale, wrong_org, not_json, too_large, too_slow); of what is refused the event is not believed and reads other",
+);
 
 /// Every metric there is; docs/LOGGING.md shows the same list.
 pub const CATALOGUE: &[Metric] = &[
@@ -142,6 +147,7 @@ pub const CATALOGUE: &[Metric] = &[
     VENDOR_REQUESTS,
     VENDOR_SECONDS,
     RATE_LIMITED,
+    WEBHOOKS,
     REFRESHES,
     REFRESH_LEFT,
 ];
@@ -274,6 +280,11 @@ pub fn vendor_answered(vendor: &'static str, status: String, took: Duration) {
     }
     ::metrics::counter!(VENDOR_REQUESTS.name, "vendor" => vendor, "status" => status).increment(1);
     ::metrics::histogram!(VENDOR_SECONDS.name, "vendor" => vendor).record(took);
+}
+
+/// A vendor sent an event.
+pub fn webhook_event(event: EventKind, outcome: &'static str) {
+    ::metrics::counter!(WEBHOOKS.name, "event" => event.as_str(), "outcome" => outcome).increment(1);
 }
 
 /// A refresh token was exchanged, or was not.

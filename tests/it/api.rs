@@ -23,19 +23,19 @@ use crate::{
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// One recorder per process: tests share it, and look only for what is theirs.
-fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     static REGISTRY: std::sync::LazyLock<Registry> = std::sync::LazyLock::new(|| start_recording(SystemClock.now()).unwrap());
     REGISTRY.clone()
 }
 
-struct Api {
-    url: String,
+pub(crate) struct Api {
+    pub(crate) url: String,
     shutdown: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
 }
 
 impl Api {
-    async fn start(state: ApiState) -> Self {
+    pub(crate) async fn start(state: ApiState) -> Self {
         Self::of(app(state)).await
     }
 
@@ -46,7 +46,7 @@ impl Api {
         Self { url, serving: tokio::spawn(serve(listener, app, shutdown.clone())), shutdown }
     }
 
-    async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         client().get(format!("{}{path}", self.url)).send().await.unwrap()
     }
 
@@ -54,14 +54,14 @@ impl Api {
         client().get(format!("{}/api/cron/sync-webex-voice", self.url)).bearer_auth(secret).send().await.unwrap()
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         tokio::time::timeout(Duration::from_secs(15), self.serving).await.expect("it stops").unwrap().unwrap();
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a browser, as it were: the test asks its own server")]
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }

@@ -67,6 +67,9 @@ const COMMANDS: &[&[&str]] = &[
     &["requeue"],
     &["calls", "list"],
     &["calls", "show"],
+    &["webex", "subscribe"],
+    &["webex", "subscriptions"],
+    &["webex", "unsubscribe"],
 ];
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod cli;
 mod demo;
 mod embedded;
 mod harness;
+mod hooks;
 mod house;
 mod inspect;
 mod ledger;

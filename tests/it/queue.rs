@@ -108,6 +108,7 @@ fn scheduler(store: &Store, hints: &Hints) -> (CancellationToken, JoinHandle<()>
         hints: hints.clone(),
         sources: Vec::new(),
         sync_interval: Duration::from_mins(10),
+        webhook: callscribe::config::WebhookSettings::default(),
         lease: settings().lease,
         shutdown: shutdown.clone(),
     };
@@ -361,6 +362,7 @@ async fn two_schedulers_make_one_sync_and_ticks_never_stack() {
                 hints: hints.clone(),
                 sources: vec![SourceName::Webex],
                 sync_interval: Duration::from_millis(50),
+                webhook: callscribe::config::WebhookSettings::default(),
                 lease: settings().lease,
                 shutdown: shutdown.clone(),
             };

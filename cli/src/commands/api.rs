@@ -1,8 +1,8 @@
 //! `callscribe api`: health, metrics, and runs on request.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
-use callscribe::config::ProcessSettings;
+use callscribe::{clock::SystemClock, config::ProcessSettings};
 use callscribe_api::{ApiState, app, serve};
 use clap::Args;
 
@@ -16,7 +16,8 @@ use crate::{
 #[command(after_help = "GET /healthz                          the process is alive\n\
                         GET /readyz                           it can do work\n\
                         GET /metrics                          figures for Prometheus\n\
-                        GET, POST /api/cron/sync-webex-voice  sync now; needs CRON_SECRET\n\n\
+                        GET, POST /api/cron/sync-webex-voice  sync now; needs CRON_SECRET\n\
+                        POST /api/webhooks/webex              events of Webex; needs WEBEX_CC_WEBHOOK_SECRET\n\n\
                         Example:\n  callscribe api --listen 0.0.0.0:8080\n  \
                         curl -H \"Authorization: Bearer $CRON_SECRET\" http://127.0.0.1:8080/api/cron/sync-webex-voice")]
 pub(crate) struct Arguments {
@@ -32,7 +33,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Ended {
     let engines = Engines::new(settings.database, &settings.redis)?;
     let listener = listen(arguments.listen.unwrap_or(settings.api.listen)).await?;
     tracing::info!(http.listen = %listener.local_addr()?, "listening");
-    let state = ApiState::new(engines.store, process.registry).with_hints(engines.hints).with_cron(settings.api.cron_secret, &sources);
+    let state = ApiState::new(engines.store, process.registry)
+        .with_hints(engines.hints)
+        .with_cron(settings.api.cron_secret, &sources)
+        .with_webhooks(&settings.webhook, Arc::new(SystemClock));
     let mut together = Together::new(process.shutdown.clone());
     together.run(serve(listener, app(state), process.shutdown));
     together.ended().await?;

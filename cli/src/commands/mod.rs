@@ -11,6 +11,7 @@ pub(crate) mod scheduler;
 pub(crate) mod standalone;
 pub(crate) mod status;
 pub(crate) mod sync;
+pub(crate) mod webex;
 pub(crate) mod worker;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ pub(crate) async fn run(command: Command, output: &mut Output) -> Ended {
         Command::Jobs(arguments) => jobs::run(&arguments, output).await,
         Command::Requeue(arguments) => requeue::run(&arguments, output).await,
         Command::Calls(arguments) => calls::run(&arguments, output).await,
+        Command::Webex(arguments) => webex::run(&arguments, output).await,
         Command::Config(arguments) => config::run(&arguments, output),
     }
 }

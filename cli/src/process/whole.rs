@@ -1,9 +1,10 @@
 //! The whole of Callscribe in one process: scheduler, all workers, the API.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use callscribe::{
     blob::{Blob, IfMissing},
+    clock::SystemClock,
     config::ProcessSettings,
     domain::{JobKind, SourceName},
     queue::run_workers,
@@ -51,7 +52,8 @@ impl Whole {
         let mut together = Together::new(shutdown.clone());
         let state = ApiState::new(engines.store.clone(), registry)
             .with_hints(engines.hints.clone())
-            .with_cron(settings.api.cron_secret.clone(), &sources);
+            .with_cron(settings.api.cron_secret.clone(), &sources)
+            .with_webhooks(&settings.webhook, Arc::new(SystemClock));
         together.run(serve(listener, app(state), shutdown.clone()));
         together.run(run_workers(workers_options(lanes, &settings.work, &engines, shutdown.clone())));
         together.run(clear_stale_uploads(blob.clone(), shutdown.clone()));
@@ -60,6 +62,7 @@ impl Whole {
             hints: engines.hints,
             sources,
             sync_interval: settings.sync.interval,
+            webhook: settings.webhook.clone(),
             lease: settings.work.lease,
             shutdown,
         });

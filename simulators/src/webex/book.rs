@@ -28,6 +28,7 @@ pub(super) struct Book {
     seed: u64,
     start_ms: i64,
     calls: Calls,
+    longest_ms: i64,
 }
 
 /// A call's facts.
@@ -59,7 +60,17 @@ impl Book {
         if let Calls::Listed(listed) = &mut calls {
             listed.sort_by_key(|call| call.begins);
         }
-        Self { seed, start_ms, calls }
+        let whole = |call: &CallSpec| ms(call.lasts) + ms(call.ready_after);
+        let longest_ms = match &calls {
+            Calls::Listed(listed) => listed.iter().map(whole).max().unwrap_or(0),
+            Calls::Many { like, .. } => whole(like),
+        };
+        Self { seed, start_ms, calls, longest_ms }
+    }
+
+    /// From the beginning of a call until its recording is offered, as planned, at most.
+    pub(super) fn longest_ms(&self) -> i64 {
+        self.longest_ms
     }
 
     pub(super) fn count(&self) -> u32 {

@@ -19,6 +19,8 @@ pub enum Endpoint {
     Summaries,
     /// The presigned links of recordings and transcripts.
     Links,
+    /// `/v1` and `/v2` of `subscriptions` and `event-types`.
+    Subscriptions,
 }
 
 impl Endpoint {
@@ -29,6 +31,7 @@ impl Endpoint {
             "/v1/captures/query" => Self::Captures,
             "/generated-summaries/search" => Self::Summaries,
             other if other.starts_with("/recordings/") => Self::Links,
+            other if other.contains("/subscriptions") || other.ends_with("/event-types") => Self::Subscriptions,
             _ => Self::Any,
         }
     }
@@ -228,6 +231,34 @@ pub enum Fault {
     ZeroBytes,
     /// 200 and a web page.
     HtmlInsteadOfWav,
+
+    // 27, 28: webhooks
+    /// The token may read subscriptions and not change them: 403 on every write.
+    WriteScopeMissing403,
+    /// An event is delivered twice, under the same id. Keys of these faults: session ids and event types.
+    HookDuplicated,
+    /// `capture:available` comes before `task:ended`.
+    HookOutOfOrder,
+    /// An event never comes.
+    HookMissing,
+    /// Two more `task:ended` while the call goes on, as after a courtesy callback.
+    HookEndedThrice,
+    /// The signature is made with another secret.
+    HookBadSignature,
+    /// The body was read and written again on its way: the same JSON, other bytes than were signed.
+    HookReserialised,
+    /// The event carries an old timestamp, and is signed well: a recorded delivery played again.
+    HookStale {
+        /// From its timestamp to now.
+        age: Duration,
+    },
+    /// `comciscotimestamp` is a number; without this a text.
+    HookTimestampNumber,
+    /// A delivery that failed is tried again at once before the subscription becomes inactive; without this it is not.
+    HookRepeated {
+        /// More attempts.
+        times: u64,
+    },
 
     // 23–26: platform
     /// No more than `requests` in a window, for the API and tokens together; links are not counted.

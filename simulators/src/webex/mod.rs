@@ -1,10 +1,11 @@
-//! A Webex Contact Center on loopback: tokens, tasks, captures with the links of recordings and transcripts, summaries, with
+//! A Webex Contact Center on loopback: tokens, tasks, captures with the links of recordings and transcripts, summaries, webhooks, with
 //! everything that goes wrong.
 //!
-//! GraphQL and subscriptions are not here.
+//! GraphQL is not here.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -21,6 +22,7 @@ mod answer;
 mod book;
 mod captures;
 mod fault;
+mod hooks;
 mod ids;
 mod legs;
 mod links;
@@ -35,6 +37,7 @@ mod transcripts;
 mod truth;
 
 pub use fault::{Endpoint, ErrorBody, Fault, GrantError, RetryAfter};
+pub use hooks::{Delivery, SubscriptionSeen};
 pub use legs::Leg;
 pub use plan::{CallSpec, Calls, Credentials, Direction, WebexPlan};
 pub use summaries::Summary;
@@ -55,6 +58,9 @@ struct Site {
     book: book::Book,
     pace: platform::Pace,
     polls: platform::Polls,
+    hooks: hooks::Hooks,
+    loopback_hooks: bool,
+    hook_patience: Duration,
 }
 
 impl Site {
@@ -71,6 +77,7 @@ impl Site {
 pub struct Webex {
     server: Server,
     site: Arc<Site>,
+    _poster: hooks::Poster,
 }
 
 impl Webex {
@@ -91,6 +98,9 @@ impl Webex {
             book: book::Book::new(plan.seed, now_ms, plan.calls),
             pace: platform::Pace::default(),
             polls: platform::Polls::default(),
+            hooks: hooks::Hooks::default(),
+            loopback_hooks: plan.loopback_hooks,
+            hook_patience: plan.hook_patience,
         });
         let router = Router::new()
             .route("/v1/access_token", post(tokens::access_token))
@@ -98,10 +108,11 @@ impl Webex {
             .route("/v1/captures/query", post(captures::query))
             .route("/generated-summaries/search", post(summaries::search))
             .route("/recordings/{org}/{task}/{recording}/{file}", get(links::download))
+            .merge(hooks::routes())
             .fallback(|| async { StatusCode::NOT_FOUND })
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&site), platform::guard))
             .with_state(Arc::clone(&site));
-        Ok(Self { server: Server::start(router).await?, site })
+        Ok(Self { server: Server::start(router).await?, _poster: hooks::Poster::start(Arc::clone(&site)), site })
     }
 
     /// Where the data API is: `http://127.0.0.1:<port>`, without a slash at the end.
@@ -155,5 +166,22 @@ impl Webex {
     /// Makes every access token that is out expire.
     pub fn expire_access_tokens(&self) {
         self.site.tokens.expire_all();
+    }
+
+    /// The tenant's subscriptions to webhooks, oldest first.
+    #[must_use]
+    pub fn subscriptions(&self) -> Vec<SubscriptionSeen> {
+        self.site.hooks.seen()
+    }
+
+    /// Every attempt to deliver an event so far, oldest first.
+    #[must_use]
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.site.hooks.deliveries()
+    }
+
+    /// Makes every subscription inactive, as Webex does in error scenarios.
+    pub fn deactivate_subscriptions(&self) {
+        self.site.hooks.deactivate();
     }
 }

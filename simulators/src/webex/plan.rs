@@ -154,7 +154,14 @@ pub struct WebexPlan {
     pub credentials: Credentials,
     /// Faults that are on from the start.
     pub faults: Vec<(Fault, When)>,
+    /// Takes plain-http destinations on this machine for webhooks; off, they are refused as by the real service.
+    pub loopback_hooks: bool,
+    /// How long a receiver of webhooks has to answer, in real time.
+    pub hook_patience: Duration,
 }
+
+/// The contract's.
+const HOOK_PATIENCE: Duration = Duration::from_secs(5);
 
 impl WebexPlan {
     /// A tenant with these calls and no faults.
@@ -172,7 +179,15 @@ impl WebexPlan {
                 authorization_code: "simulated-code".into(),
             },
             faults: Vec::new(),
+            loopback_hooks: false,
+            hook_patience: HOOK_PATIENCE,
         }
+    }
+
+    /// The same plan with webhooks sent to this machine.
+    #[must_use]
+    pub fn with_loopback_hooks(self) -> Self {
+        Self { loopback_hooks: true, ..self }
     }
 
     /// `count` ordinary short calls, one a minute, the last a few minutes ago.

@@ -7,4 +7,5 @@ mod transcriber_faults;
 mod webex_api;
 mod webex_downloads;
 mod webex_faults;
+mod webex_hooks;
 mod webex_transcripts;

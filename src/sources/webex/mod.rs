@@ -11,15 +11,19 @@ mod legs;
 mod number;
 mod oauth;
 mod shelf;
+mod subscriptions;
 mod tasks;
 mod translate;
 mod vault;
+mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::TimeDelta;
+use secrecy::SecretString;
+use url::Url;
 
 use self::{
     api::{Access, Api},
@@ -29,6 +33,10 @@ use self::{
     shelf::Shelf,
     tasks::Listing,
     vault::{Token, Vault},
+};
+pub use self::{
+    subscriptions::{Ensured, MOST_SUBSCRIPTIONS, Subscription, Subscriptions},
+    webhook::{NotTaken, SIGNATURE_HEADER, WebhookEvent, WebhookReader},
 };
 use crate::{
     clock::Clock,
@@ -89,6 +97,27 @@ impl Webex {
             downloads: Downloads { http: files, hosts: settings.download_hosts.clone() },
             api,
         })
+    }
+
+    /// Every subscription to webhooks that the vendor shows: those made by version 2 of its API.
+    pub async fn subscriptions(&self) -> Result<Subscriptions, SourceError> {
+        subscriptions::list(&self.api).await
+    }
+
+    /// Has the events that something follows from sent to `destination`, signed with `secret`: one subscription per resource, however
+    /// often it is asked for.
+    pub async fn subscribe(&self, destination: &Url, secret: &SecretString) -> Result<Vec<Ensured>, SourceError> {
+        subscriptions::ensure(&self.api, destination, secret).await
+    }
+
+    /// Switches a subscription on again.
+    pub async fn reactivate(&self, id: &str) -> Result<Subscription, SourceError> {
+        subscriptions::change(&self.api, id, &subscriptions::Change::default()).await
+    }
+
+    /// Removes a subscription.
+    pub async fn unsubscribe(&self, id: &str) -> Result<(), SourceError> {
+        subscriptions::remove(&self.api, id).await
     }
 
     /// The budget that every process's requests to Webex come from.

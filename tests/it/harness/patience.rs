@@ -47,7 +47,7 @@ pub(crate) async fn eventually<H: Held>(what: &str, mut condition: impl AsyncFnM
 
 /// Lets time pass for the ledger and the tokens: every time in their tables moves `by` into the past.
 pub(crate) async fn travel(store: &Store, by: Duration) {
-    const TABLES: &[&str] = &["jobs", "workers", "job_attempts", "oauth_tokens"];
+    const TABLES: &[&str] = &["jobs", "workers", "job_attempts", "oauth_tokens", "webhook_events"];
     let mut connection = store.connection().await.expect("a connection");
     for table in TABLES {
         let assignments = format!(

@@ -17,6 +17,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/LOGGING.md",
     "docs/OPERATIONS.md",
     "docs/REASONS.md",
+    "docs/WEBEX.md",
     "docs/state-machine.md",
     "migrations/README.md",
 ];

@@ -1,7 +1,7 @@
 //! The migrated database against the house's rules: everything commented, every vocabulary checked, every migration reversible.
 
 use callscribe::{
-    domain::{CallTranscriptStatus, Direction, EndTimeSource, JobState, Leg, SourceName, TranscriptStatus},
+    domain::{CallTranscriptStatus, Direction, EndTimeSource, EventKind, EventOutcome, JobState, Leg, SourceName, TranscriptStatus},
     store::Connection,
 };
 use diesel::{QueryableByName, sql_types};
@@ -78,6 +78,8 @@ async fn the_schema_allows_exactly_the_words_the_code_knows() {
         ("call_interactions", "direction", words(Direction::ALL)),
         ("call_interactions", "end_time_source", words(EndTimeSource::ALL)),
         ("call_recordings", "leg", words(Leg::ALL)),
+        ("webhook_events", "kind", words(EventKind::ALL)),
+        ("webhook_events", "outcome", words(EventOutcome::ALL)),
     ];
     for (table, column, expected) in vocabularies {
         assert_eq!(words_checked(&mut connection, table, column).await, expected, "the CHECK of `{table}.{column}`");
