@@ -103,10 +103,12 @@ pub(super) async fn create(State(site): Shared, Path(version): Path<String>, hea
     }
     let bad = |why: &str| refusal(&site, &headers, StatusCode::BAD_REQUEST, why);
     let Ok(wanted) = wanted else { return bad("The request body could not be read.") };
+    // version 1 knows no such field, and passes over it
+    let resource_version = wanted.resource_version.clone().filter(|_| !is_version_1(&version));
     let checked = wanted
         .check_complete(is_version_1(&version))
         .and_then(|()| wanted.check(site.loopback_hooks))
-        .and_then(|()| check_events(wanted.event_types.as_deref().unwrap_or_default(), wanted.resource_version.as_deref()));
+        .and_then(|()| check_events(wanted.event_types.as_deref().unwrap_or_default(), resource_version.as_deref()));
     if let Err(why) = checked {
         return bad(&why);
     }
@@ -123,7 +125,7 @@ pub(super) async fn create(State(site): Shared, Path(version): Path<String>, hea
             event_types: wanted.event_types.unwrap_or_default(),
             destination: wanted.destination_url.unwrap_or_default(),
             secret: wanted.secret.unwrap_or_default(),
-            resource_version: wanted.resource_version.filter(|_| !is_version_1(&version)),
+            resource_version,
             active: true,
             created_ms: now_ms,
             updated_ms: now_ms,
