@@ -5,6 +5,7 @@ use std::time::Duration;
 use callscribe::{
     clock::{Clock, SystemClock},
     domain::SourceName,
+    embedded::Server,
     hints::Hints,
     store::Store,
     telemetry::metrics::{Registry, start_recording},
@@ -128,6 +129,22 @@ async fn readiness_follows_the_engines() {
     let answer = cut_off.get("/readyz").await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "a database that does not answer is told within the probe's patience");
     assert_eq!(cut_off.get("/healthz").await.status(), StatusCode::OK, "alive all the same");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_restarts_under_the_api_and_it_answers_again_by_itself() {
+    let services = harness::private_services().await;
+    let api = Api::start(state(services.store().await, services.hints())).await;
+    assert_eq!(api.sync(SECRET).await.status(), StatusCode::ACCEPTED);
+    services.halt(Server::Postgres).await;
+    assert_eq!(api.get("/readyz").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(api.get("/healthz").await.status(), StatusCode::OK);
+    assert!(api.sync(SECRET).await.status().is_server_error(), "nothing is promised that is not written");
+    services.resume(Server::Postgres).await;
+    harness::eventually("it is ready again", async || api.get("/readyz").await.status() == StatusCode::OK).await;
+    assert_eq!(api.sync(SECRET).await.status(), StatusCode::ACCEPTED);
+    assert_eq!(number(&services.store().await, "SELECT count(*) AS number FROM jobs").await, 1, "the same run");
+    api.stop().await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! on the way.
 
 mod legs;
+mod storage;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,6 +1,7 @@
 //! The transcription worker against a real bucket, a real database and a transcriber that hears what it is sent.
 
 mod desk;
+mod given_up;
 
 use std::time::Duration;
 

@@ -226,15 +226,16 @@ impl Desk {
 
     /// Transactions that somebody else has open in this database now.
     pub(super) async fn open_transactions(&self) -> i64 {
+        let open = "SELECT count(*) AS count FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
+        self.count(open).await
+    }
+
+    /// The `count` that a query tells.
+    pub(super) async fn count(&self, query: &str) -> i64 {
         let mut connection = self.store.connection().await.expect("a connection");
-        let open: Count = diesel::sql_query(
-            "SELECT count(*) AS count FROM pg_stat_activity
-             WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL",
-        )
-        .get_result(&mut connection)
-        .await
-        .expect("the count");
-        open.count
+        let told: Count = diesel::sql_query(query).get_result(&mut connection).await.expect("the count");
+        told.count
     }
 
     /// Runs one statement.

@@ -14,6 +14,7 @@ use callscribe::{
     telemetry::metrics,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tracing::{info, warn};
 
 use crate::{answer::SyncError, page, window};
@@ -54,14 +55,27 @@ pub(crate) struct Run<'r> {
     live: bool,
 }
 
-/// What came of asking for the next page.
-enum Next {
-    /// A page, its calls written.
-    Page(Box<page::Opened>),
-    /// The window was too wide and is narrower now.
-    Narrowed,
-    /// Nothing is left.
-    Nothing,
+/// Pages of one run that are in the database without a commit: one whose calls are written, one with its transcripts and jobs, one
+/// whose commit waits for the disk. Each has a connection. With one page at a time PostgreSQL had half of its cores idle.
+const PAGES_IN_FLIGHT: u32 = 3;
+
+/// The places of the pages in flight.
+struct Places(Arc<Semaphore>);
+
+impl Places {
+    fn new() -> Self {
+        Self(Arc::new(Semaphore::new(PAGES_IN_FLIGHT as usize)))
+    }
+
+    /// Waits for a place.
+    async fn one(&self) -> Result<OwnedSemaphorePermit, SyncError> {
+        Arc::clone(&self.0).acquire_owned().await.map_err(|_| SyncError::ShutDown)
+    }
+
+    /// Waits until no page is in flight; none begins while the answer is held.
+    async fn all(&self) -> Result<OwnedSemaphorePermit, SyncError> {
+        Arc::clone(&self.0).acquire_many_owned(PAGES_IN_FLIGHT).await.map_err(|_| SyncError::ShutDown)
+    }
 }
 
 impl SyncHandler {
@@ -138,61 +152,101 @@ impl Run<'_> {
         Ok(progress)
     }
 
-    /// Reads what is left. While one page is committed, the next is already asked for and its calls are written: the vendor's
-    /// time and PostgreSQL's overlap. Pages are committed one by one and in order, each with its checkpoint.
+    /// Reads what is left. While one page is committed, what follows from the next is added, and the one after is asked for and its
+    /// calls are written. Pages are committed one by one and in order, each with its checkpoint: a run that ends half way loses
+    /// nothing but the pages in flight, which its next run reads again.
     async fn read(&self, progress: &mut Progress) -> Result<(), SyncError> {
-        let turn_ends = self.clock.now() + TURN;
-        let mut opened = None;
-        loop {
-            let (committed, next) = tokio::join!(self.commit(opened.take()), self.open_next(progress, turn_ends));
-            committed?;
-            match next? {
-                Next::Page(page) => opened = Some(*page),
-                Next::Narrowed => self.save(progress).await?,
-                Next::Nothing if progress.open_calls_added => return Ok(()),
-                Next::Nothing => self.add_open_calls(progress).await?,
-            }
-        }
+        let (written, follow) = mpsc::channel(1);
+        let (followed, commit) = mpsc::channel(1);
+        // an end of the reading, good or bad, lets the pages before it through; an end of the writing ends all
+        let reading = async { Ok(self.write_pages(progress, written).await) };
+        let (ended, (), ()) = tokio::try_join!(reading, self.follow_pages(follow, followed), self.commit_pages(commit))?;
+        ended
     }
 
-    /// Asks for the next page and writes its calls, without a commit.
-    async fn open_next(&self, progress: &mut Progress, turn_ends: DateTime<Utc>) -> Result<Next, SyncError> {
-        let Some((piece, cursor)) = progress.next() else { return Ok(Next::Nothing) };
-        if self.clock.now() >= turn_ends {
-            return Err(SyncError::Unfinished);
-        }
-        let mut page = match self.ask(piece, cursor.as_ref()).await {
-            Err(SyncError::Source(SourceError::TooWide { .. })) => {
+    /// Asks for page after page and writes their calls.
+    async fn write_pages(&self, progress: &mut Progress, written: mpsc::Sender<page::Written>) -> Result<(), SyncError> {
+        let (turn_ends, places) = (self.clock.now() + TURN, Places::new());
+        loop {
+            let Some((piece, cursor)) = progress.next() else {
+                if progress.open_calls_added {
+                    return Ok(());
+                }
+                // a page in flight may tell the end of a call that the database has as open
+                let _quiet = places.all().await?;
+                self.add_open_calls(progress).await?;
+                continue;
+            };
+            if self.clock.now() >= turn_ends {
+                return Err(SyncError::Unfinished);
+            }
+            let Some(told) = self.ask(piece, cursor.as_ref()).await? else {
                 progress.halve()?;
                 info!(call.source = %self.source.name(), window.from = %piece.window.from, "the window is too wide, asking for half of it");
-                return Ok(Next::Narrowed);
+                // the checkpoint must not pass by a page in flight
+                let _quiet = places.all().await?;
+                self.save(progress).await?;
+                continue;
+            };
+            let page = self.page(progress, piece, told, places.one().await?)?;
+            let page = page::write(self.connection().await?, page).await?;
+            if written.send(page).await.is_err() {
+                // who listened has failed, and says why
+                return Ok(());
             }
-            answer => answer?,
-        };
-        if page.next.is_some() && page.next == cursor {
-            return Err(SyncError::Standstill);
-        }
-        progress.advance(page.next.take(), window::span(self.recipe.settings.window_max));
-        let after = page::After { checkpoint: checkpoint(progress)?, watermark: self.watermark_after(piece, &page) };
-        Ok(Next::Page(Box::new(page::open(self.connection().await?, piece, page, after).await?)))
-    }
-
-    /// Asks for one page, holding no connection meanwhile, and gives up at once when the worker must stop.
-    async fn ask(&self, piece: Piece, cursor: Option<&PageCursor>) -> Result<CallPage, SyncError> {
-        tokio::select! {
-            biased;
-            () = self.context.stop.cancelled() => Err(SyncError::ShutDown),
-            page = self.source.calls(piece.window, cursor) => Ok(page?),
         }
     }
 
-    async fn commit(&self, opened: Option<page::Opened>) -> Result<(), SyncError> {
-        let Some(opened) = opened else { return Ok(()) };
-        let (piece, page, stored) = page::commit(self, opened).await?;
-        self.tell(&piece, &page, &stored);
-        // nobody listens when the process ends: the dispatcher finds the rows
-        let _ = self.context.hints.send(stored.hints);
+    fn page(
+        &self,
+        progress: &mut Progress,
+        piece: Piece,
+        mut told: CallPage,
+        place: OwnedSemaphorePermit,
+    ) -> Result<page::Page, SyncError> {
+        progress.advance(told.next.take(), window::span(self.recipe.settings.window_max));
+        let after = page::After { checkpoint: checkpoint(progress)?, watermark: self.watermark_after(piece, &told) };
+        Ok(page::Page { piece, told, after, place })
+    }
+
+    async fn follow_pages(
+        &self,
+        mut written: mpsc::Receiver<page::Written>,
+        followed: mpsc::Sender<page::Followed>,
+    ) -> Result<(), SyncError> {
+        while let Some(page) = written.recv().await {
+            let page = page::follow(self, page).await?;
+            if followed.send(page).await.is_err() {
+                break;
+            }
+        }
         Ok(())
+    }
+
+    async fn commit_pages(&self, mut followed: mpsc::Receiver<page::Followed>) -> Result<(), SyncError> {
+        while let Some(page) = followed.recv().await {
+            let (page, stored) = page::commit(self, page).await?;
+            self.tell(&page.piece, &page.told, &stored);
+            // nobody listens when the process ends: the dispatcher finds the rows
+            let _ = self.context.hints.send(stored.hints);
+            drop(page.place);
+        }
+        Ok(())
+    }
+
+    /// Asks for one page, holding no connection meanwhile, and gives up at once when the worker must stop. `None`: too wide.
+    async fn ask(&self, piece: Piece, cursor: Option<&PageCursor>) -> Result<Option<CallPage>, SyncError> {
+        let answer = tokio::select! {
+            biased;
+            () = self.context.stop.cancelled() => return Err(SyncError::ShutDown),
+            answer = self.source.calls(piece.window, cursor) => answer,
+        };
+        match answer {
+            Ok(told) if told.next.is_some() && told.next.as_ref() == cursor => Err(SyncError::Standstill),
+            Ok(told) => Ok(Some(told)),
+            Err(SourceError::TooWide { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn watermark_after(&self, piece: Piece, page: &CallPage) -> Option<DateTime<Utc>> {

@@ -11,6 +11,7 @@ use callscribe::{
 use chrono::{DateTime, Utc};
 use diesel_async::{AnsiTransactionManager, AsyncConnection, TransactionManager};
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     answer::SyncError,
@@ -28,14 +29,28 @@ pub(crate) struct Stored {
     pub(crate) hints: Vec<Hint>,
 }
 
-/// A page whose calls are written and not yet committed. Dropped, it is rolled back: the pool closes a connection that comes back
-/// in the middle of a transaction.
-pub(crate) struct Opened {
+/// A page whose calls are written. Dropped before its commit, it is rolled back: the pool closes a connection that comes back in
+/// the middle of a transaction.
+pub(crate) struct Written {
     connection: PooledConnection,
-    written: calls::Written,
+    calls: calls::Written,
+    page: Page,
+}
+
+/// A page with everything that follows from its calls; only its commit is missing.
+pub(crate) struct Followed {
+    connection: PooledConnection,
+    stored: Stored,
+    page: Page,
+}
+
+/// A page on its way into the database.
+pub(crate) struct Page {
     pub(crate) piece: Piece,
-    pub(crate) page: CallPage,
+    pub(crate) told: CallPage,
     pub(crate) after: After,
+    /// Its place among the pages in flight.
+    pub(crate) place: OwnedSemaphorePermit,
 }
 
 /// What is true once the page is committed.
@@ -64,35 +79,42 @@ pub(crate) async fn begin(
         .await
 }
 
-/// Begins the page's transaction with its calls: the half that must not overlap with the same half of another page, since two
-/// pages may tell the same call.
-pub(crate) async fn open(mut connection: PooledConnection, piece: Piece, page: CallPage, after: After) -> Result<Opened, SyncError> {
+/// Begins the page's transaction with its calls. One page after the other does this: two pages may tell the same call, and then
+/// the later one waits here for the commit of the earlier, which needs nothing from it.
+pub(crate) async fn write(mut connection: PooledConnection, page: Page) -> Result<Written, SyncError> {
     let transaction: &mut Connection = &mut connection;
     AnsiTransactionManager::begin_transaction(transaction).await?;
-    let written = calls::write(transaction, &page.calls).await?;
-    Ok(Opened { connection, written, piece, page, after })
+    let calls = calls::write(transaction, &page.told.calls).await?;
+    Ok(Written { connection, calls, page })
 }
 
-/// Adds what follows from the calls, then the checkpoint, and commits. It waits for no lock that a page opened after it holds.
-pub(crate) async fn commit(run: &Run<'_>, opened: Opened) -> Result<(Piece, CallPage, Stored), SyncError> {
-    let Opened { mut connection, written, piece, page, after } = opened;
+/// Adds what follows from the calls: transcripts, jobs, what could not be read.
+pub(crate) async fn follow(run: &Run<'_>, written: Written) -> Result<Followed, SyncError> {
+    let Written { mut connection, calls, page } = written;
     let transaction: &mut Connection = &mut connection;
-    let report = calls::expect_transcripts(transaction, written, &run.recipe.provider).await?;
-    let unreadable = page.unreadable.iter().map(|element| (&element.raw, element.error.as_str()));
+    let report = calls::expect_transcripts(transaction, calls, &run.recipe.provider).await?;
+    let unreadable = page.told.unreadable.iter().map(|element| (&element.raw, element.error.as_str()));
     let refused = report.refused.iter().map(|call| (&call.raw_payload, call.why.as_str()));
     let quarantined = quarantine::quarantine(transaction, run.source.name(), unreadable.chain(refused)).await?;
     let hints = ledger::enqueue(transaction, &recording_jobs(run.job, run.recipe, &report.expected)).await?;
-    if let Some(seen) = after.watermark {
+    Ok(Followed { connection, stored: Stored { report, quarantined, hints }, page })
+}
+
+/// Adds the checkpoint and commits. Pages come here in the order in which they were read.
+pub(crate) async fn commit(run: &Run<'_>, followed: Followed) -> Result<(Page, Stored), SyncError> {
+    let Followed { mut connection, stored, page } = followed;
+    let transaction: &mut Connection = &mut connection;
+    if let Some(seen) = page.after.watermark {
         settings::advance_watermark(transaction, run.source.name(), run.source.org_id(), seen).await?;
     }
-    if let Some(at) = page.possible_gap {
+    if let Some(at) = page.told.possible_gap {
         let key = settings::gaps_key(run.source.name(), run.source.org_id());
         settings::remember(transaction, &key, &at, GAPS_KEPT).await?;
     }
     // also the fence: whoever lost the lease commits nothing. Last, so that the job's row is locked for a moment only
-    ledger::save_checkpoint(transaction, run.job, &after.checkpoint).await?;
+    ledger::save_checkpoint(transaction, run.job, &page.after.checkpoint).await?;
     AnsiTransactionManager::commit_transaction(transaction).await?;
-    Ok((piece, page, Stored { report, quarantined, hints }))
+    Ok((page, stored))
 }
 
 fn recording_jobs(job: &Claimed, recipe: &Recipe, expected: &[calls::ExpectedTranscript]) -> Vec<NewJob> {
