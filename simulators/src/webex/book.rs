@@ -51,7 +51,7 @@ pub(super) struct View {
     pub(super) capture_requested: Option<bool>,
 }
 
-fn ms(duration: Duration) -> i64 {
+pub(super) fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
@@ -109,6 +109,14 @@ impl Book {
         };
         let created_ms = self.created_ms(number, faults);
         Some(Call { number, id: session_id(self.seed, number), created_ms, ended_ms: created_ms + ms(spec.lasts), spec })
+    }
+
+    /// How long the longest call lasts, in milliseconds.
+    pub(super) fn longest_ms(&self) -> i64 {
+        match &self.calls {
+            Calls::Listed(listed) => listed.iter().map(|call| ms(call.lasts)).max().unwrap_or(0),
+            Calls::Many { like, .. } => ms(like.lasts),
+        }
     }
 
     pub(super) fn find(&self, id: Uuid, faults: &Faults<Fault>) -> Option<Call> {
@@ -201,6 +209,22 @@ impl Call {
         } else {
             open("created", false, self.created_ms)
         })
+    }
+
+    /// What the agent said it was about, once that is written.
+    pub(super) fn wrap_up(&self, now_ms: i64) -> Option<&'static str> {
+        let written = now_ms >= self.wrapped_ms();
+        self.spec.wrap_up.filter(|_| self.spec.answered && written)
+    }
+
+    /// When the agent says what it was about.
+    pub(super) fn wrapped_ms(&self) -> i64 {
+        self.ended_ms + ms(self.spec.wrapped_after)
+    }
+
+    /// When its transcript is there, if it ever is.
+    pub(super) fn transcribed_ms(&self) -> Option<i64> {
+        self.spec.transcript_after.map(|after| self.ended_ms + ms(after))
     }
 
     /// Whether the platform offers the recording at `now_ms`, as planned.

@@ -17,6 +17,8 @@ pub enum Endpoint {
     Captures,
     /// `POST /generated-summaries/search`.
     Summaries,
+    /// `POST /search`.
+    Search,
     /// The presigned links of recordings and transcripts.
     Links,
     /// `/v1` and `/v2` of `subscriptions` and `event-types`.
@@ -30,6 +32,7 @@ impl Endpoint {
             "/v1/tasks" => Self::Tasks,
             "/v1/captures/query" => Self::Captures,
             "/generated-summaries/search" => Self::Summaries,
+            "/search" => Self::Search,
             other if other.starts_with("/recordings/") => Self::Links,
             other if other.contains("/subscriptions") || other.ends_with("/event-types") => Self::Subscriptions,
             _ => Self::Any,
@@ -136,6 +139,46 @@ pub enum Fault {
     },
     /// `to` in the future is taken as now; without this it is a 400.
     FutureToClamped,
+
+    /// A call that the list of tasks never tells; search does.
+    UnlistedTask,
+
+    // 14, 15: search
+    /// A call is in the answers to these requests only, the first request to the search being number 1: rows come and go between
+    /// two pages, and every row after them moves to another page.
+    ShiftingPages {
+        /// The first request that sees it.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// Pages of so many rows in place of 250.
+    SearchPagesOf {
+        /// Rows on a full page.
+        rows: u64,
+    },
+    /// Paging ends after so many rows, as if there were no more; the platform's own number is 100,000.
+    SearchCap {
+        /// Rows that paging reaches.
+        rows: u64,
+    },
+    /// This field is not in the tenant's schema: 200 with `errors` and no data. Named below `tasks`, as `csatScore` or `lastSite/name`.
+    FieldUndefined {
+        /// The field.
+        field: &'static str,
+    },
+    /// Half of the rows beside an error: 200 with `data` and `errors`.
+    PartialData,
+    /// 200 with `data` null and an error of the server.
+    SearchFailed,
+    /// `endedTime` -1 and `totalDuration` 0 although `isActive` is false.
+    EndlessInactive,
+    /// The fields of a call that search tells are null, but for its id and `createdTime`.
+    BareDetails,
+    /// `globalVariables` as a list of names and values; without this as an object.
+    VariablesAsList,
+    /// An element of `tasks` that is none: its id a number.
+    MalformedDetails,
 
     // 16–19: captures
     /// No recording the first `polls` times a call is asked for.

@@ -1,7 +1,5 @@
-//! A Webex Contact Center on loopback: tokens, tasks, captures with the links of recordings and transcripts, summaries, webhooks, with
-//! everything that goes wrong.
-//!
-//! GraphQL is not here.
+//! A Webex Contact Center on loopback: tokens, tasks, the search, captures with the links of recordings and transcripts, summaries,
+//! webhooks, with everything that goes wrong.
 
 use std::io;
 use std::sync::Arc;
@@ -28,6 +26,7 @@ mod legs;
 mod links;
 mod plan;
 mod platform;
+mod search;
 mod stream;
 mod summaries;
 mod tasks;
@@ -61,6 +60,7 @@ struct Site {
     hooks: hooks::Hooks,
     loopback_hooks: bool,
     hook_patience: Duration,
+    searches: search::Searches,
 }
 
 impl Site {
@@ -101,12 +101,14 @@ impl Webex {
             hooks: hooks::Hooks::default(),
             loopback_hooks: plan.loopback_hooks,
             hook_patience: plan.hook_patience,
+            searches: search::Searches::default(),
         });
         let router = Router::new()
             .route("/v1/access_token", post(tokens::access_token))
             .route("/v1/tasks", get(tasks::tasks))
             .route("/v1/captures/query", post(captures::query))
             .route("/generated-summaries/search", post(summaries::search))
+            .route("/search", post(search::search))
             .route("/recordings/{org}/{task}/{recording}/{file}", get(links::download))
             .merge(hooks::routes())
             .fallback(|| async { StatusCode::NOT_FOUND })

@@ -84,6 +84,14 @@ pub struct CallSpec {
     pub summarised: bool,
     /// When `lastUpdatedTime` changes again after the end, if it does.
     pub touched_after: Option<Duration>,
+    /// What the agent says it was about, if one took the call.
+    pub wrap_up: Option<&'static str>,
+    /// When that is written, from the end of the call.
+    pub wrapped_after: Duration,
+    /// `csatScore`.
+    pub csat: Option<u8>,
+    /// Global variables of the flow, names and values.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 impl CallSpec {
@@ -107,6 +115,10 @@ impl CallSpec {
             transcript_after: None,
             summarised: false,
             touched_after: None,
+            wrap_up: Some("Resolved"),
+            wrapped_after: Duration::from_mins(2),
+            csat: None,
+            variables: Vec::new(),
         }
     }
 
@@ -266,6 +278,9 @@ fn demo_call(number: u32, count: u32) -> CallSpec {
     CallSpec {
         shape: if number % 3 == 2 { Shape::PCM } else { Shape::ULAW },
         direction: if number % 8 == 5 { Direction::Outdial } else { Direction::Inbound },
+        wrap_up: if number % 4 == 1 { Some("Callback promised") } else { Some("Resolved") },
+        csat: (number % 5 == 0).then_some(4),
+        variables: vec![("CaseNumber", format!("CS{:07}", 1_000_000 + number))],
         ..call
     }
 }

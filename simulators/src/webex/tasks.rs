@@ -132,7 +132,7 @@ fn page(site: &Site, asked: &Asked) -> Vec<Element> {
     let takes = |call: &Call| asked.channels.is_empty() || asked.channels.iter().any(|channel| channel == call.spec.channel);
     let mut page: Vec<Element> = range
         .filter_map(|number| site.book.call(number, faults))
-        .filter(|call| takes(call) && !is_late(site, call, now_ms))
+        .filter(|call| takes(call) && !is_late(site, call, now_ms) && !is_unlisted(site, call))
         .filter_map(|call| element(site, &call, now_ms))
         .take(asked.page)
         .collect();
@@ -145,12 +145,16 @@ fn page(site: &Site, asked: &Asked) -> Vec<Element> {
     page
 }
 
-fn is_late(site: &Site, call: &Call, now_ms: i64) -> bool {
+pub(super) fn is_late(site: &Site, call: &Call, now_ms: i64) -> bool {
     if !site.faults.any() {
         return false;
     }
     let by = site.faults.lasting_for(&call.id.to_string(), |fault| if let Fault::LateArrival { by } = fault { Some(*by) } else { None });
     by.is_some_and(|by| now_ms < call.created_ms + i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4))
+}
+
+fn is_unlisted(site: &Site, call: &Call) -> bool {
+    site.faults.any() && site.faults.lasting_for(&call.id.to_string(), |fault| (*fault == Fault::UnlistedTask).then_some(())).is_some()
 }
 
 /// A call as the page shows it, or that it has not begun.

@@ -63,6 +63,10 @@ pub struct CallTruth {
     pub end_time: Option<DateTime<Utc>>,
     /// From `start_time` to `end_time`, rounded half up.
     pub duration_seconds: Option<i64>,
+    /// When it really ended, which only the search tells.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// What the agent said it was about, once that is written.
+    pub wrap_up_code: Option<String>,
     /// `captureRequested`.
     pub capture_requested: Option<bool>,
     /// How the recording must end.
@@ -151,6 +155,8 @@ impl Webex {
             start_time: DateTime::from_timestamp_millis(call.created_ms)?,
             end_time: if closed { DateTime::from_timestamp_millis(view.updated_ms) } else { None },
             duration_seconds: closed.then(|| (view.updated_ms - call.created_ms + 500) / 1_000),
+            ended_at: if closed { DateTime::from_timestamp_millis(call.ended_ms) } else { None },
+            wrap_up_code: call.wrap_up(self.site.now_ms()).map(str::to_owned),
             capture_requested: view.capture_requested,
             expected,
             recording_id: kept.then_some(call.id),

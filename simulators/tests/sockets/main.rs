@@ -8,4 +8,5 @@ mod webex_api;
 mod webex_downloads;
 mod webex_faults;
 mod webex_hooks;
+mod webex_search;
 mod webex_transcripts;
