@@ -221,6 +221,7 @@ fn call(number: u64) -> Result<Call> {
         capture_requested: Some(true),
         source_updated_at: Some(end),
         raw_payload,
+        details: None,
     })
 }
 

@@ -1,8 +1,8 @@
 //! Every setting of every concern: for the generated documents, and to find names that were spelt wrong.
 
 use super::{
-    ApiSettings, DatabaseSettings, DownloadHosts, Environment, Reader, RedisSettings, Setting, SyncSettings, TelemetrySettings,
-    VaultSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
+    ApiSettings, CaseNumberSettings, DatabaseSettings, DownloadHosts, Environment, Reader, RedisSettings, Setting, SyncSettings,
+    TelemetrySettings, VaultSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
 };
 
 /// The settings of one concern.
@@ -50,6 +50,11 @@ pub const CONCERNS: &[Concern] = &[
         title: "Webex webhooks",
         about: "Absent: calls are found by asking alone, up to `SYNC_INTERVAL` later. Read by `api`, `scheduler` and `callscribe webex subscribe`; see [WEBEX.md](WEBEX.md).",
         settings: WebhookSettings::SETTINGS,
+    },
+    Concern {
+        title: "Case numbers",
+        about: "Which case a call belongs to, as the vendor knows it.",
+        settings: CaseNumberSettings::SETTINGS,
     },
     Concern { title: "Downloads", about: "Where recordings may come from.", settings: DownloadHosts::SETTINGS },
     Concern {

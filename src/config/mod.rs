@@ -5,6 +5,7 @@
 //! What does not: anything that connects to anything.
 
 mod api;
+mod case_number;
 mod catalogue;
 mod database;
 mod document;
@@ -24,6 +25,7 @@ mod webhook;
 mod work;
 
 pub use api::ApiSettings;
+pub use case_number::CaseNumberSettings;
 pub use catalogue::{CONCERNS, Concern, misspelt, read};
 pub use database::DatabaseSettings;
 pub use document::{configuration_page, example_file};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{DownloadHosts, Reader, Setting, VaultSettings};
+use super::{CaseNumberSettings, DownloadHosts, Reader, Setting, VaultSettings};
 use crate::domain::OrgId;
 
 /// How requests are authorised.
@@ -47,6 +47,8 @@ pub struct WebexSettings {
     pub timeout: Duration,
     /// `WEBEX_BUDGET_PER_MINUTE`.
     pub budget_per_minute: u32,
+    /// Where a call's case number is found.
+    pub case_numbers: CaseNumberSettings,
     /// `RECORDING_DOWNLOAD_HOSTS`.
     pub download_hosts: DownloadHosts,
     /// What works, and is probably not meant; told at start.
@@ -136,6 +138,7 @@ impl WebexSettings {
         Some(Self {
             settle: reader.duration(&Self::SETTLE)?,
             timeout: reader.duration(&Self::TIMEOUT)?,
+            case_numbers: CaseNumberSettings::read(reader),
             download_hosts: DownloadHosts::read(reader),
             access: access?,
             org_id: org_id?,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{OrgId, SessionId, SourceName, status::vocabulary};
+use super::{CallDetails, OrgId, SessionId, SourceName, status::vocabulary};
 
 vocabulary! {
     /// Which way the call went.
@@ -65,8 +65,10 @@ pub struct Call {
     pub capture_requested: Option<bool>,
     /// The vendor's clock for this version of the call.
     pub source_updated_at: Option<DateTime<Utc>>,
-    /// What the vendor sent.
+    /// What the vendor sent; an empty object when this version was told by the vendor's details alone.
     pub raw_payload: serde_json::Value,
+    /// What the call turned out to be, when this version tells it.
+    pub details: Option<Box<CallDetails>>,
 }
 
 impl Call {

@@ -1,6 +1,7 @@
 //! Calls, recordings, transcripts, jobs: pure values and the moves they may make. No async, no I/O.
 
 mod call;
+mod details;
 mod event;
 mod ids;
 mod job;
@@ -11,6 +12,7 @@ mod transcript;
 mod window;
 
 pub use call::{Call, Direction, EndTimeSource};
+pub use details::CallDetails;
 pub use event::{EventKind, EventOutcome};
 pub use ids::{InvalidId, JobId, LeaseId, OrgId, RecordingId, SessionId, TranscriptId};
 pub use job::{JobKind, JobState, PRIORITY_BACKFILL, PRIORITY_FRESH, UnknownJobKind};

@@ -47,6 +47,24 @@ pub struct CallPage {
     pub possible_gap: Option<chrono::DateTime<chrono::Utc>>,
 }
 
+impl CallPage {
+    /// A page without calls, and the last one.
+    #[must_use]
+    pub fn empty(org_id: &OrgId) -> Self {
+        Self { org_id: Some(org_id.clone()), calls: Vec::new(), unreadable: Vec::new(), next: None, possible_gap: None }
+    }
+}
+
+/// Which moment of a call must lie in the window whose details are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DetailsBy {
+    /// Its beginning: calls that are still open are told as well.
+    Start,
+    /// Its end: only calls that have one are told.
+    End,
+}
+
 /// What a source knows about a call's recordings.
 #[derive(Debug, Clone)]
 pub enum RecordingAnswer {
@@ -234,6 +252,18 @@ pub trait Source: Send + Sync + 'static {
 
     /// One page of the calls created in `window`, oldest first. `None` begins; a page's `next` goes on.
     async fn calls(&self, window: Window, cursor: Option<&PageCursor>) -> Result<CallPage, SourceError>;
+
+    /// Whether the vendor tells more of a call than its list does, and later: its real end, what the agent said it was about.
+    fn tells_details(&self) -> bool {
+        false
+    }
+
+    /// Some of the details of a window's calls, in no order, each as a version of its call. `None` begins; a page's `next` goes on. A
+    /// page may be empty although more follow. What lies less than a minute or so ago may be left out.
+    async fn details(&self, by: DetailsBy, window: Window, cursor: Option<&PageCursor>) -> Result<CallPage, SourceError> {
+        let _ = (by, window, cursor);
+        Ok(CallPage::empty(self.org_id()))
+    }
 
     /// The recordings of one closed call, with fresh links.
     async fn recordings(&self, session: &SessionId) -> Result<RecordingAnswer, SourceError>;

@@ -48,6 +48,7 @@ fn open_call(session: &str, age: i64) -> Call {
         capture_requested: None,
         source_updated_at: Some(noon() + minutes(age)),
         raw_payload: json!({ "id": session, "age": age }),
+        details: None,
     }
 }
 

@@ -185,6 +185,7 @@ async fn source(webex: &Webex, store: &Store) -> Arc<dyn Source> {
         settle: Duration::ZERO,
         timeout: Duration::from_secs(10),
         budget_per_minute: 100_000,
+        case_numbers: callscribe::config::CaseNumberSettings::default(),
         download_hosts: DownloadHosts::new(["127.0.0.1"]),
         warnings: Vec::new(),
     };

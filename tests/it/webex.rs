@@ -4,6 +4,7 @@ mod calls;
 mod office;
 mod pace;
 mod recordings;
+mod search;
 mod tokens;
 
 pub(crate) use office::Office;

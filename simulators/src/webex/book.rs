@@ -111,14 +111,6 @@ impl Book {
         Some(Call { number, id: session_id(self.seed, number), created_ms, ended_ms: created_ms + ms(spec.lasts), spec })
     }
 
-    /// How long the longest call lasts, in milliseconds.
-    pub(super) fn longest_ms(&self) -> i64 {
-        match &self.calls {
-            Calls::Listed(listed) => listed.iter().map(|call| ms(call.lasts)).max().unwrap_or(0),
-            Calls::Many { like, .. } => ms(like.lasts),
-        }
-    }
-
     pub(super) fn find(&self, id: Uuid, faults: &Faults<Fault>) -> Option<Call> {
         self.call(number_of(self.seed, id)?, faults)
     }

@@ -1,8 +1,10 @@
-//! Webex Contact Center: tasks become calls, captures become recordings. The contract is Cisco's public specification and what
+//! Webex Contact Center: tasks and the search's details become calls, captures become recordings. The contract is Cisco's public specification and what
 //! others measured against the real service; where the two differ, both are accepted.
 
 mod api;
 mod captures;
+mod case_number;
+mod details;
 mod download;
 mod errors;
 mod gather;
@@ -10,6 +12,7 @@ mod keyset;
 mod legs;
 mod number;
 mod oauth;
+pub mod search;
 mod shelf;
 mod subscriptions;
 mod tasks;
@@ -27,9 +30,11 @@ use url::Url;
 
 use self::{
     api::{Access, Api},
+    case_number::CaseNumbers,
     download::Downloads,
     gather::Gatherer,
     oauth::TokenEndpoint,
+    search::Search,
     shelf::Shelf,
     tasks::Listing,
     vault::{Token, Vault},
@@ -44,7 +49,7 @@ use crate::{
     domain::{OrgId, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
     hints::Hints,
     outbound::{Budget, Client, ClientError, Limits},
-    sources::{CallPage, Download, PageCursor, RecordingAnswer, Source, SourceError},
+    sources::{CallPage, DetailsBy, Download, PageCursor, RecordingAnswer, Source, SourceError},
     store::{SealError, Sealer, Store},
 };
 
@@ -71,6 +76,8 @@ pub enum WebexError {
 pub struct Webex {
     api: Arc<Api>,
     listing: Listing,
+    search: Search,
+    case_numbers: CaseNumbers,
     captures: Arc<Gatherer>,
     downloads: Downloads,
 }
@@ -93,6 +100,8 @@ impl Webex {
                 page_size: settings.page_size,
                 settle: TimeDelta::from_std(settings.settle).unwrap_or(TimeDelta::MAX),
             },
+            search: Search::new(Arc::clone(&api)),
+            case_numbers: CaseNumbers(settings.case_numbers.clone()),
             captures: Gatherer::new(Arc::clone(&api)),
             downloads: Downloads { http: files, hosts: settings.download_hosts.clone() },
             api,
@@ -118,6 +127,12 @@ impl Webex {
     /// Removes a subscription.
     pub async fn unsubscribe(&self, id: &str) -> Result<(), SourceError> {
         subscriptions::remove(&self.api, id).await
+    }
+
+    /// Its search, for whoever asks for something else than the details of calls.
+    #[must_use]
+    pub fn search(&self) -> &Search {
+        &self.search
     }
 
     /// The budget that every process's requests to Webex come from.
@@ -156,6 +171,14 @@ impl Source for Webex {
 
     async fn calls(&self, window: Window, cursor: Option<&PageCursor>) -> Result<CallPage, SourceError> {
         tasks::page(&self.api, &self.listing, window, cursor).await
+    }
+
+    fn tells_details(&self) -> bool {
+        true
+    }
+
+    async fn details(&self, by: DetailsBy, window: Window, cursor: Option<&PageCursor>) -> Result<CallPage, SourceError> {
+        details::page(&self.api, &self.search, &self.case_numbers, by, window, cursor).await
     }
 
     async fn recordings(&self, session: &SessionId) -> Result<RecordingAnswer, SourceError> {

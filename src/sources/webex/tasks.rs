@@ -59,13 +59,7 @@ pub(super) async fn page(api: &Api, listing: &Listing, window: Window, cursor: O
         cursor.and_then(read_cursor).unwrap_or_else(|| Cursor { position: Position::first(window.from.timestamp_millis()), link: None });
     let to = window.to.min(api.clock.now() - listing.settle);
     if to.timestamp_millis() <= cursor.position.from + 1 {
-        return Ok(CallPage {
-            org_id: Some(api.org_id.clone()),
-            calls: Vec::new(),
-            unreadable: Vec::new(),
-            next: None,
-            possible_gap: None,
-        });
+        return Ok(CallPage::empty(&api.org_id));
     }
     if cursor.position.from < MILLISECONDS_BEGIN {
         let what = format!("the window from {} begins before Webex did", window.from);

@@ -49,13 +49,16 @@ pub(super) fn call(element: Value, org_id: &OrgId) -> Result<Call, (Value, Strin
 }
 
 fn read(element: &Value) -> Result<WireTask, String> {
-    serde_path_to_error::deserialize(element).map_err(|error| {
-        let path = error.path().to_string();
-        // serde's own text quotes the value it stumbled over, which may be somebody's number
-        let text = error.into_inner().to_string();
-        let what = text.split_once(": ").map_or(text.as_str(), |(kind, _)| kind);
-        if text.starts_with("missing field") { format!("`{path}`: {text}") } else { format!("`{path}`: {what}") }
-    })
+    serde_path_to_error::deserialize(element).map_err(described)
+}
+
+/// An error of the JSON reader: the path and what is wrong with it, never what it holds.
+pub(super) fn described(error: serde_path_to_error::Error<serde_json::Error>) -> String {
+    let path = error.path().to_string();
+    // serde's own text quotes the value it stumbled over, which may be somebody's number
+    let text = error.into_inner().to_string();
+    let what = text.split_once(": ").map_or(text.as_str(), |(kind, _)| kind);
+    if text.starts_with("missing field") { format!("`{path}`: {text}") } else { format!("`{path}`: {what}") }
 }
 
 fn translated(task: WireTask, org_id: &OrgId, element: &Value) -> Result<Call, String> {
@@ -89,11 +92,12 @@ fn translated(task: WireTask, org_id: &OrgId, element: &Value) -> Result<Call, S
         capture_requested: attributes.capture_requested,
         source_updated_at: updated_at,
         raw_payload: serde_json::json!({ "task": element }),
+        details: None,
     })
 }
 
 /// `outdial` is an agent's own call, `outbound` a campaign's.
-fn direction(word: &str) -> Option<Direction> {
+pub(super) fn direction(word: &str) -> Option<Direction> {
     match word.to_ascii_lowercase().as_str() {
         "inbound" => Some(Direction::Inbound),
         "outbound" | "outdial" => Some(Direction::Outbound),

@@ -132,6 +132,7 @@ fn call(session: &str, at: DateTime<Utc>) -> Call {
         capture_requested: None,
         source_updated_at: Some(at + TimeDelta::minutes(3)),
         raw_payload: json!({ "id": session }),
+        details: None,
     }
 }
 

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use callscribe::{
     clock::Clock,
-    config::{DownloadHosts, EncryptionKey, RedisSettings, VaultSettings, WebexAccess, WebexSettings},
+    config::{CaseNumberSettings, DownloadHosts, EncryptionKey, RedisSettings, VaultSettings, WebexAccess, WebexSettings},
     domain::{Call, OrgId, SessionId, Window},
     hints::Hints,
-    sources::{PageCursor, Source, SourceError, UnreadableElement, webex::Webex},
+    sources::{CallPage, DetailsBy, PageCursor, Source, SourceError, UnreadableElement, webex::Webex},
 };
 use callscribe_simulators::{
     SimulatedClock,
@@ -60,6 +60,7 @@ impl Office {
             settle: Duration::from_secs(5),
             timeout: Duration::from_secs(20),
             budget_per_minute: AMPLE_BUDGET,
+            case_numbers: CaseNumberSettings { variables: vec!["CaseNumber".to_owned()], pattern: None },
             download_hosts: DownloadHosts::new(["127.0.0.1"]),
             warnings: Vec::new(),
         }
@@ -98,6 +99,10 @@ impl Office {
         self.vendor.requests().to("/v1/access_token")
     }
 
+    pub(crate) fn searches(&self) -> usize {
+        self.vendor.requests().to("/search")
+    }
+
     pub(crate) fn listings(&self) -> usize {
         self.vendor.requests().to("/v1/tasks")
     }
@@ -118,13 +123,23 @@ impl Told {
     }
 }
 
-/// Reads a window to its end; each cursor goes through JSON as a job's checkpoint does.
+/// Reads a window to its end.
 pub(crate) async fn read(source: &dyn Source, window: Window) -> Result<Told, SourceError> {
+    read_pages(async |cursor| source.calls(window, cursor.as_ref()).await).await
+}
+
+/// Reads the details of a window to its end.
+pub(crate) async fn read_details(source: &dyn Source, by: DetailsBy, window: Window) -> Result<Told, SourceError> {
+    read_pages(async |cursor| source.details(by, window, cursor.as_ref()).await).await
+}
+
+/// Reads page by page; each cursor goes through JSON as a job's checkpoint does.
+async fn read_pages(ask: impl AsyncFn(Option<PageCursor>) -> Result<CallPage, SourceError>) -> Result<Told, SourceError> {
     /// More pages than any test has.
     const MOST_PAGES: usize = 500;
     let (mut told, mut cursor) = (Told::default(), None::<PageCursor>);
     while told.pages < MOST_PAGES {
-        let page = source.calls(window, cursor.as_ref()).await?;
+        let page = ask(cursor).await?;
         told.pages += 1;
         told.calls.extend(page.calls);
         told.unreadable.extend(page.unreadable);
