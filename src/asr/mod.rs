@@ -51,6 +51,9 @@ pub struct Word {
     /// 0 to 1, if the provider said.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub confidence: Option<f64>,
+    /// Who said it, if the provider told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub speaker: Option<String>,
 }
 
 /// A stretch of speech.

@@ -35,6 +35,11 @@ pub const CONCERNS: &[Concern] = &[
         settings: WhisperSettings::SETTINGS,
     },
     Concern {
+        title: "Webex's transcripts and summaries",
+        about: "Read by `worker recordings` and `worker transcribe`. With `TRANSCRIPTION_PROVIDER=webex` the latter needs the settings of Webex, too.",
+        settings: super::ProviderSettings::SETTINGS,
+    },
+    Concern {
         title: "S3",
         about: "Needed by `worker recordings` and `worker transcribe`. `demo` brings its own; `standalone` does when `CALL_RECORDING_BUCKET` is not given.",
         settings: super::BlobSettings::SETTINGS,

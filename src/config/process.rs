@@ -1,8 +1,8 @@
 //! Everything a process reads, by what it is to do: a worker that only syncs needs no bucket, one that only transcribes no Webex.
 
 use super::{
-    ApiSettings, BlobSettings, DatabaseSettings, Reader, RecordingSettings, RedisSettings, SyncSettings, WebexSettings, WebhookSettings,
-    WhisperSettings, WorkSettings,
+    ApiSettings, BlobSettings, DatabaseSettings, ProviderSettings, Reader, RecordingSettings, RedisSettings, SyncSettings, WebexSettings,
+    WebhookSettings, WhisperSettings, WorkSettings,
 };
 use crate::domain::JobKind;
 
@@ -27,6 +27,8 @@ pub struct ProcessSettings {
     pub webex: Option<WebexSettings>,
     /// The bucket, if the process uses one.
     pub storage: Option<BlobSettings>,
+    /// Who transcribes, and in which order.
+    pub providers: ProviderSettings,
     /// The transcriber, if the process uses one.
     pub transcription: Option<WhisperSettings>,
 }
@@ -35,7 +37,9 @@ impl ProcessSettings {
     /// Reads what a process needs that works on `kinds`, and complains about what is missing for them.
     pub fn read(reader: &mut Reader<'_>, kinds: &[JobKind]) -> Self {
         let works_on = |wanted: &[JobKind]| kinds.iter().any(|kind| wanted.contains(kind));
-        let asks_webex = works_on(&[JobKind::Sync, JobKind::Recording, JobKind::Upkeep]);
+        let providers = ProviderSettings::read(reader);
+        let transcribes = works_on(&[JobKind::Transcription]);
+        let asks_webex = works_on(&[JobKind::Sync, JobKind::Recording, JobKind::Upkeep]) || (transcribes && providers.vendor);
         let webex = asks_webex.then(|| WebexSettings::read(reader)).flatten();
         if asks_webex && !WebexSettings::is_given(reader) {
             reader.complain("WEBEX_CC_ORG_ID", "is missing: without it, and the credentials beside it, there is no source of calls");
@@ -54,7 +58,8 @@ impl ProcessSettings {
             webhook: WebhookSettings::read(reader),
             webex,
             storage,
-            transcription: works_on(&[JobKind::Transcription]).then(|| WhisperSettings::read(reader)),
+            transcription: (transcribes && providers.whisper).then(|| WhisperSettings::read(reader)),
+            providers,
         }
     }
 }
@@ -65,7 +70,11 @@ mod tests {
     use crate::config::{Environment, read};
 
     fn complaints(kinds: &[JobKind]) -> String {
-        let mut environment = Environment::default();
+        complaints_with(&[], kinds)
+    }
+
+    fn complaints_with(pairs: &[(&str, &str)], kinds: &[JobKind]) -> String {
+        let mut environment: Environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         environment.set("DATABASE_URL", "postgres://localhost/callscribe");
         environment.set("REDIS_URL", "redis://localhost");
         read(&environment, |reader| ProcessSettings::read(reader, kinds)).map_or_else(|problems| problems.to_string(), |_| String::new())
@@ -79,5 +88,7 @@ mod tests {
         let transcription = complaints(&[JobKind::Transcription]);
         assert!(transcription.contains("OPENAI_API_KEY") && transcription.contains("CALL_RECORDING_BUCKET"), "{transcription}");
         assert!(!transcription.contains("WEBEX"), "{transcription}");
+        let of_webex = complaints_with(&[("TRANSCRIPTION_PROVIDER", "webex")], &[JobKind::Transcription]);
+        assert!(of_webex.contains("WEBEX_CC_ORG_ID") && !of_webex.contains("OPENAI_API_KEY"), "{of_webex}");
     }
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use super::{Reader, Setting};
+use super::{ProviderSettings, Reader, Setting};
 
 /// OpenAI's own server; every other is configured.
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -39,8 +39,6 @@ impl WhisperSettings {
     /// The provider as `TRANSCRIPTION_PROVIDER` and `call_transcripts.provider` name it.
     pub const PROVIDER: &'static str = "whisper";
 
-    const PROVIDER_SETTING: Setting =
-        Setting::new("TRANSCRIPTION_PROVIDER", Self::PROVIDER, "Who transcribes: `whisper`, which is any OpenAI-compatible server");
     const BASE_URL: Setting = Setting::new(
         "OPENAI_BASE_URL",
         OPENAI,
@@ -65,7 +63,7 @@ impl WhisperSettings {
     const TIMEOUT: Setting = Setting::new("TRANSCRIPTION_TIMEOUT", "10m", "Longest wait for a transcript, sending the audio included");
     /// What this concern reads.
     pub const SETTINGS: &'static [Setting] = &[
-        Self::PROVIDER_SETTING,
+        ProviderSettings::PROVIDER,
         Self::MODEL,
         Self::BASE_URL,
         Self::API_KEY,
@@ -78,7 +76,6 @@ impl WhisperSettings {
 
     /// Reads the group.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        Self::check_provider(reader);
         let defaults = Self::default();
         let base_url = reader.parsed(&Self::BASE_URL, "a URL").unwrap_or(defaults.base_url);
         let model = reader.text(&Self::MODEL).unwrap_or(defaults.model);
@@ -101,15 +98,6 @@ impl WhisperSettings {
     #[must_use]
     pub fn for_base_url(base_url: Url) -> Self {
         Self { base_url, ..Self::default() }
-    }
-
-    fn check_provider(reader: &mut Reader<'_>) {
-        let provider = reader.text(&Self::PROVIDER_SETTING).unwrap_or_default();
-        match provider.trim() {
-            Self::PROVIDER => {}
-            "webex" => reader.complain(Self::PROVIDER_SETTING.name, "is `webex`, which this version cannot do yet: use `whisper`"),
-            other => reader.complain(Self::PROVIDER_SETTING.name, format!("is not usable: `{other}` is not a provider; use `whisper`")),
-        }
     }
 
     fn check_url(&self, reader: &mut Reader<'_>) {
@@ -202,8 +190,6 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused_by_name() {
-        assert!(complaint(&[("TRANSCRIPTION_PROVIDER", "webex"), ("OPENAI_API_KEY", "k")]).contains("cannot do yet"));
-        assert!(complaint(&[("TRANSCRIPTION_PROVIDER", "deepgram"), ("OPENAI_API_KEY", "k")]).contains("`deepgram` is not a provider"));
         assert!(complaint(&[("OPENAI_BASE_URL", "ftp://x/v1")]).contains("must start with"));
         assert!(complaint(&[("OPENAI_BASE_URL", "https://u:p@asr.example.com/v1")]).contains("user or password"));
     }

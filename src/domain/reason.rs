@@ -62,6 +62,12 @@ vocabulary! {
         Repetition = "repetition",
         /// The answer could not be read.
         UnreadableAnswer = "unreadable_answer",
+        /// The vendor has not offered its own transcript yet.
+        TranscriptNotReady = "transcript_not_ready",
+        /// The vendor never offered a transcript of its own.
+        NoTranscript = "no_transcript",
+        /// The vendor's transcript is in no form that we know.
+        UnrecognisedTranscriptFormat = "unrecognised_transcript_format",
         // ours
         /// The job's parameters cannot be read.
         PoisonPayload = "poison_payload",
@@ -121,6 +127,13 @@ impl Reason {
             Self::AudioUndecodable => "play the stored audio; if it is good, use a transcriber that reads its codec, then requeue",
             Self::LowCoverage | Self::Repetition => "listen to the audio; requeue, perhaps with another model",
             Self::UnreadableAnswer => "check that OPENAI_BASE_URL is a transcriber; report a bug with the error text",
+            Self::TranscriptNotReady => "nothing: it is asked for again until WEBEX_CC_TRANSCRIPT_WAIT is over",
+            Self::NoTranscript => {
+                "check that the tenant has a feature that makes transcripts (Auto CSAT, Agent Wellbeing, Call Drop Summary or Topic Analytics); requeue, or set TRANSCRIPTION_PROVIDER=webex,whisper"
+            }
+            Self::UnrecognisedTranscriptFormat => {
+                "the bytes are in the bucket, the error names the key: send them with a bug report, requeue after an upgrade, or set TRANSCRIPTION_PROVIDER=webex,whisper"
+            }
             Self::PoisonPayload => "it was enqueued by another version or by hand; cancel it, or requeue after an upgrade",
             Self::Panicked | Self::Unexpected => "a bug: report it with the error text",
             Self::TimedOut => "see what it waited for in the error; requeue",

@@ -3,6 +3,7 @@
 //! Vendor JSON stops at `sources/<vendor>/translate.rs`; beyond it there are only domain types.
 
 mod listing;
+mod transcript;
 pub mod webex;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 pub use listing::UNTIL_CONFIGURED;
+pub use transcript::{Span, Speaker, SpokenWord, Turn, UnrecognisedTranscript, VendorTranscript};
 
 use crate::{
     domain::{Call, OrgId, Reason, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
@@ -282,5 +284,11 @@ pub trait Source: Send + Sync + 'static {
     async fn fetch_transcript(&self, offer: &TranscriptOffer) -> Result<Bytes, SourceError> {
         let _ = offer;
         Err(SourceError::Gone { trace: VendorTrace::default() })
+    }
+
+    /// Reads the bytes of a transcript; asks nobody.
+    fn read_transcript(&self, offer: &TranscriptOffer, bytes: &[u8]) -> Result<VendorTranscript, UnrecognisedTranscript> {
+        let (_, length) = (offer, bytes.len());
+        Err(UnrecognisedTranscript { what: format!("{length} bytes of a vendor that makes no transcripts") })
     }
 }

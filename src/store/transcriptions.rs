@@ -1,10 +1,11 @@
 //! `call_transcripts` as the transcription worker sees them: what to transcribe, and the transcript that came of it.
 
+use chrono::{DateTime, Utc};
 use diesel::{OptionalExtension, QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 
 use crate::{
-    domain::{SessionId, TranscriptId, TranscriptStatus},
+    domain::{Leg, SessionId, SourceName, TranscriptId, TranscriptStatus, UnknownWord},
     store::{Connection, StoreError},
 };
 
@@ -13,6 +14,12 @@ use crate::{
 pub struct TranscriptTask {
     /// The call.
     pub session_id: SessionId,
+    /// The vendor that took it.
+    pub source: SourceName,
+    /// Which leg of it.
+    pub leg: Leg,
+    /// When the recording ended; when the call did, or when the recording was stored, where no vendor tells.
+    pub ended_at: DateTime<Utc>,
     /// Where the transcript stands.
     pub status: TranscriptStatus,
     /// The recording to make it from; `None` when none is stored.
@@ -28,12 +35,20 @@ pub struct StoredAudioRow {
     pub size_bytes: u64,
     /// SHA-256 of its bytes, lower-case hex.
     pub sha256: String,
+    /// Who is on the first and on the second channel, in the vendor's words.
+    pub channels: [Option<String>; 2],
 }
 
 #[derive(QueryableByName)]
 struct TaskRow {
     #[diesel(sql_type = sql_types::Text)]
     session_id: String,
+    #[diesel(sql_type = sql_types::Text)]
+    source: String,
+    #[diesel(sql_type = sql_types::Text)]
+    leg: String,
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    ended_at: DateTime<Utc>,
     #[diesel(sql_type = sql_types::Text)]
     status: String,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
@@ -42,15 +57,21 @@ struct TaskRow {
     size_bytes: Option<i64>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     sha256: Option<String>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    channel1: Option<String>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    channel2: Option<String>,
 }
 
 /// What is to be transcribed for a transcript, and from what; `None` when there is no such transcript.
 pub async fn transcript_task(connection: &mut Connection, id: TranscriptId) -> Result<Option<TranscriptTask>, StoreError> {
     let row: Option<TaskRow> = diesel::sql_query(
-        "SELECT t.session_id, t.status, r.object_key, r.size_bytes, r.sha256
+        "SELECT t.session_id, c.source, t.leg, t.status, r.object_key, r.size_bytes, r.sha256, r.channel1, r.channel2,
+                coalesce(r.stopped_at, c.end_time, r.stored_at, t.created_at) AS ended_at
          FROM call_transcripts AS t
+         JOIN call_interactions AS c USING (session_id)
          LEFT JOIN LATERAL (
-             SELECT object_key, size_bytes, sha256 FROM call_recordings
+             SELECT object_key, size_bytes, sha256, channel1, channel2, stopped_at, stored_at FROM call_recordings
              WHERE session_id = t.session_id AND status = 'stored'
                AND (recording_id = t.recording_id OR (t.recording_id IS NULL AND leg = t.leg))
              ORDER BY stored_at LIMIT 1) AS r ON true
@@ -71,13 +92,16 @@ impl TryFrom<TaskRow> for TranscriptTask {
         let audio = match (row.object_key, row.size_bytes, row.sha256) {
             (Some(object_key), Some(size), Some(sha256)) => {
                 let size_bytes = u64::try_from(size).map_err(|_| unreadable(format!("its recording's size is {size}")))?;
-                Some(StoredAudioRow { object_key, size_bytes, sha256 })
+                Some(StoredAudioRow { object_key, size_bytes, sha256, channels: [row.channel1, row.channel2] })
             }
             _ => None,
         };
         Ok(Self {
             session_id: SessionId::parse(row.session_id).map_err(|error| unreadable(error.to_string()))?,
-            status: row.status.parse().map_err(|error: crate::domain::UnknownWord| unreadable(error.to_string()))?,
+            source: row.source.parse().map_err(|error: UnknownWord| unreadable(error.to_string()))?,
+            leg: row.leg.parse().map_err(|error: UnknownWord| unreadable(error.to_string()))?,
+            ended_at: row.ended_at,
+            status: row.status.parse().map_err(|error: UnknownWord| unreadable(error.to_string()))?,
             audio,
         })
     }

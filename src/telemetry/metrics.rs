@@ -94,6 +94,11 @@ const GAPS: Metric = Metric::counter(
 const BYTES: Metric = Metric::counter("callscribe_recording_bytes_total", &["source"], "Bytes of recordings copied into S3");
 const AUDIO_SECONDS: Metric =
     Metric::counter("callscribe_audio_transcribed_seconds_total", &["provider"], "Seconds of audio sent to a transcriber");
+const VENDOR_TRANSCRIPTS: Metric = Metric::counter(
+    "callscribe_vendor_transcripts_total",
+    &["source", "outcome"],
+    "Transcripts of the vendor's own by what came of asking: taken, not_yet, or the reason why another provider was asked or none",
+);
 const VENDOR_REQUESTS: Metric = Metric::counter(
     "callscribe_vendor_requests_total",
     &["vendor", "status"],
@@ -144,6 +149,7 @@ pub const CATALOGUE: &[Metric] = &[
     GAPS,
     BYTES,
     AUDIO_SECONDS,
+    VENDOR_TRANSCRIPTS,
     VENDOR_REQUESTS,
     VENDOR_SECONDS,
     RATE_LIMITED,
@@ -271,6 +277,11 @@ pub fn recording_bytes(source: SourceName, bytes: u64) {
 /// Audio went to a transcriber.
 pub fn audio_transcribed(provider: &'static str, audio: Duration) {
     ::metrics::counter!(AUDIO_SECONDS.name, "provider" => provider).increment(audio.as_secs());
+}
+
+/// A vendor was asked for its own transcript of a call.
+pub fn vendor_transcript(source: SourceName, outcome: &'static str) {
+    ::metrics::counter!(VENDOR_TRANSCRIPTS.name, "source" => source.as_str(), "outcome" => outcome).increment(1);
 }
 
 /// A vendor answered with a status, or something came instead of an answer.

@@ -25,4 +25,5 @@ mod source_conformance;
 mod sync;
 mod transcribe;
 mod upkeep;
+mod vendor_transcripts;
 mod webex;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use callscribe::{
-    asr::whisper::Whisper,
+    asr::{Transcriber, whisper::Whisper},
     blob::Blob,
     clock::{Clock, SystemClock},
-    config::{ProcessSettings, WhisperSettings, WorkSettings},
+    config::{ProcessSettings, WorkSettings},
     domain::JobKind,
     ledger::{Backoff, Handler},
     queue::{LaneOptions, QueueSettings, WorkersOptions},
@@ -14,7 +14,7 @@ use callscribe::{
 };
 use callscribe_worker_recordings::RecordingHandler;
 use callscribe_worker_sync::{Recipe, SyncHandler};
-use callscribe_worker_transcribe::TranscribeHandler;
+use callscribe_worker_transcribe::{TranscribeHandler, VendorTranscripts};
 use callscribe_worker_upkeep::UpkeepHandler;
 use tokio_util::sync::CancellationToken;
 
@@ -39,12 +39,12 @@ pub(crate) fn lanes(
             JobKind::Recording => {
                 let (blob, largest) = (needed(blob)?.clone(), needed(settings.storage.as_ref())?.recording_max_bytes);
                 let handler = RecordingHandler::new(sources.clone(), blob, settings.recording.clone(), largest, Arc::clone(&clock));
-                Arc::new(handler.transcribing_legs_by(WhisperSettings::PROVIDER))
+                Arc::new(match settings.providers.of_legs() {
+                    Some(provider) => handler.transcribing_legs_by(provider),
+                    None => handler,
+                })
             }
-            JobKind::Transcription => {
-                let whisper = Whisper::new(needed(settings.transcription.as_ref())?.clone(), Arc::clone(&clock))?;
-                Arc::new(TranscribeHandler::new(Arc::new(whisper), needed(blob)?.clone()))
-            }
+            JobKind::Transcription => Arc::new(transcribe(settings, &sources, needed(blob)?, &clock)?),
             JobKind::Upkeep => Arc::new(UpkeepHandler::new(sources.clone(), Arc::clone(&clock))),
         };
         let (concurrency, max_attempts) = (settings.work.concurrency(kind), settings.work.max_attempts(kind));
@@ -53,9 +53,26 @@ pub(crate) fn lanes(
     kinds.iter().copied().map(lane).collect()
 }
 
+fn transcribe(
+    settings: &ProcessSettings,
+    sources: &[Arc<dyn Source>],
+    blob: &Blob,
+    clock: &Arc<dyn Clock>,
+) -> Result<TranscribeHandler, Failure> {
+    let transcriber: Option<Arc<dyn Transcriber>> = match &settings.transcription {
+        Some(whisper) => Some(Arc::new(Whisper::new(whisper.clone(), Arc::clone(clock))?)),
+        None => None,
+    };
+    if settings.providers.vendor {
+        let vendor = VendorTranscripts::new(sources.iter().cloned(), settings.providers.vendor_wait, Arc::clone(clock));
+        return Ok(TranscribeHandler::taking(vendor, transcriber, blob.clone()));
+    }
+    Ok(TranscribeHandler::new(Arc::clone(needed(transcriber.as_ref())?), blob.clone()))
+}
+
 fn recipe(settings: &ProcessSettings) -> Recipe {
     let attempts = settings.work.max_attempts(JobKind::Recording).unwrap_or(JobKind::Recording.default_max_attempts());
-    Recipe { settings: settings.sync.clone(), provider: WhisperSettings::PROVIDER.to_owned(), recording_attempts: attempts }
+    Recipe { settings: settings.sync.clone(), provider: settings.providers.first().to_owned(), recording_attempts: attempts }
 }
 
 fn needed<T>(part: Option<&T>) -> Result<&T, Failure> {

@@ -227,6 +227,8 @@ pub enum Fault {
     TranscriptRelativeTimes,
     /// A vCon with `{}` and an incomplete dialog in it.
     TranscriptEmptyDialog,
+    /// Only the first half of the turns.
+    TranscriptCutShort,
     /// The file ends in the middle of its JSON.
     TranscriptInvalidJson,
     /// JSON of a form that no guide tells of.

@@ -20,7 +20,7 @@ pub(super) struct Manner {
     pub(super) relative: bool,
     /// Dialogs of no content between the others.
     pub(super) empty_dialog: bool,
-    /// The last turn is missing.
+    /// The second half of the turns is missing.
     pub(super) cut_short: bool,
 }
 
@@ -50,7 +50,7 @@ fn turns(words: &[Said], manner: Manner) -> Vec<Turn<'_>> {
         .filter_map(|words| Some(Turn { speaker: words.first()?.speaker, words }))
         .collect();
     if manner.cut_short {
-        turns.pop();
+        turns.truncate(turns.len() / 2);
     }
     if manner.unordered {
         turns.reverse();

@@ -73,7 +73,7 @@ pub(super) fn file(site: &Site, task: Uuid, id: Uuid, file: &str) -> Option<Resp
         relative: strikes(Fault::TranscriptRelativeTimes),
         empty_dialog: strikes(Fault::TranscriptEmptyDialog),
         // what is written while the call goes on lacks its end
-        cut_short: !is_final,
+        cut_short: !is_final || strikes(Fault::TranscriptCutShort),
     };
     let recording = site.book.recording(&call, call.id)?;
     let mut text = if strikes(Fault::TranscriptUnknownShape) {

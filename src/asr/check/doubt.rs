@@ -48,6 +48,8 @@ pub enum Flag {
     Silent,
     /// The audio is shorter than the provider takes.
     TooShort,
+    /// The vendor's own transcript was missing, unreadable or failed its checks; another provider made this.
+    FellBack,
     /// The first answer failed its checks; this is the second.
     AskedTwice,
     /// The answer has no times, so that its coverage is only known by the number of its words.
@@ -77,6 +79,7 @@ impl Flag {
         match self {
             Self::Silent => "silent",
             Self::TooShort => "too_short",
+            Self::FellBack => "fell_back",
             Self::AskedTwice => "asked_twice",
             Self::CoverageUnchecked => "coverage_unchecked",
             Self::EmptyText => "empty_text",

@@ -9,7 +9,7 @@ use crate::{
 /// A word every half second from `from`, `text` split at spaces.
 fn words(text: &str, from: f64) -> Vec<Word> {
     let starts = (0_u32..).map(|n| from + 0.5 * f64::from(n));
-    let word = |(text, start): (&str, f64)| Word { text: text.to_owned(), start, end: start + 0.4, confidence: None };
+    let word = |(text, start): (&str, f64)| Word { text: text.to_owned(), start, end: start + 0.4, confidence: None, speaker: None };
     text.split_whitespace().zip(starts).map(word).collect()
 }
 

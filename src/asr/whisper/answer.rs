@@ -107,7 +107,7 @@ impl Repairs {
         let raw = words.into_iter().map(|word| Raw { start: word.start, end: word.end, item: (one_line(&word.word), word.probability) });
         let raw = self.without_empty(raw.collect(), |(text, _)| text);
         let spans = self.spans(raw);
-        let word = |(start, end, (text, confidence))| Word { text, start, end, confidence };
+        let word = |(start, end, (text, confidence))| Word { text, start, end, confidence, speaker: None };
         spans.into_iter().map(word).collect()
     }
 

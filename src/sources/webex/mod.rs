@@ -16,6 +16,7 @@ pub mod search;
 mod shelf;
 mod subscriptions;
 mod tasks;
+mod transcript;
 mod translate;
 mod vault;
 mod webhook;
@@ -49,7 +50,7 @@ use crate::{
     domain::{OrgId, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
     hints::Hints,
     outbound::{Budget, Client, ClientError, Limits},
-    sources::{CallPage, DetailsBy, Download, PageCursor, RecordingAnswer, Source, SourceError},
+    sources::{CallPage, DetailsBy, Download, PageCursor, RecordingAnswer, Source, SourceError, UnrecognisedTranscript, VendorTranscript},
     store::{SealError, Sealer, Store},
 };
 
@@ -197,5 +198,9 @@ impl Source for Webex {
 
     async fn fetch_transcript(&self, offer: &TranscriptOffer) -> Result<Bytes, SourceError> {
         self.downloads.whole(&offer.link, LARGEST_TRANSCRIPT).await
+    }
+
+    fn read_transcript(&self, offer: &TranscriptOffer, bytes: &[u8]) -> Result<VendorTranscript, UnrecognisedTranscript> {
+        transcript::read(offer, bytes)
     }
 }

@@ -80,6 +80,11 @@ impl Office {
         Arc::new(Webex::new(&settings, &self.database.store(), &hints, clock).unwrap())
     }
 
+    /// Our clock, set to the vendor's.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(VendorClock(self.vendor.clock().clone()))
+    }
+
     /// The day that every simulated call lies in.
     pub(crate) fn day(&self) -> Window {
         let now = self.vendor.clock().now();

@@ -68,6 +68,16 @@ pub(crate) async fn first_look(blob: &Blob, row: &StoredAudioRow) -> Result<Firs
     Ok(if heard.speech.is_silence() { FirstLook::Silence { duration } } else { FirstLook::Sound { duration } })
 }
 
+/// Hears all of the recording, which is sent to nobody.
+pub(crate) async fn hear(blob: &Blob, row: &StoredAudioRow) -> Result<Heard, AudioError> {
+    let mut listener = Listener::new();
+    let mut bytes = open(blob, row).await?;
+    while let Some(piece) = bytes.next().await {
+        listener.push(&piece?)?;
+    }
+    Ok(listener.finish()?)
+}
+
 fn playing_time(wav: Wav, row: &StoredAudioRow) -> Result<Duration, WavError> {
     wav.audio_bytes_in(row.size_bytes).map(|audio_bytes| wav.duration_of(audio_bytes))
 }

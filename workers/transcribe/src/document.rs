@@ -1,8 +1,11 @@
 //! `call_transcripts.transcript_json`: what it holds, version by version. docs/TRANSCRIPT_JSON.md explains it to its readers.
 
-use callscribe::asr::{
-    Segment, Transcription, Word,
-    check::{Flag, Measures},
+use callscribe::{
+    asr::{
+        Segment, Transcription, Word,
+        check::{Flag, Measures},
+    },
+    sources::{Speaker, Turn},
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +37,46 @@ pub struct TranscriptDocument {
     pub words: Vec<Word>,
     /// Values of the answer that were out of order or range and were put right.
     pub repairs: u32,
+    /// Who speaks on which channel of the recording; empty when nobody told.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub speakers: Vec<OnChannel>,
+    /// Who said what, in order; only in a transcript whose turns have no times, which has no segments.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub turns: Vec<UntimedTurn>,
+    /// Key of the vendor's own file, as it came, in the bucket.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub vendor_file: Option<String>,
     /// How it was checked.
     pub checks: Checks,
+}
+
+/// A speaker, and the channel that holds the voice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnChannel {
+    /// `agent`, `customer`, or the vendor's word.
+    pub speaker: String,
+    /// 0 is the first channel of the recording.
+    pub channel: u8,
+}
+
+/// What one person says at a stretch, at a time nobody told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UntimedTurn {
+    /// `agent`, `customer`, or the vendor's word.
+    pub speaker: String,
+    /// What was said.
+    pub text: String,
+}
+
+/// Speakers by the names that a vendor gives to the channels of a recording.
+pub(crate) fn on_channels(names: &[Option<String>; 2]) -> Vec<OnChannel> {
+    let named = names.iter().zip(0..).filter_map(|(name, channel)| Some((name.as_deref()?, channel)));
+    named.map(|(name, channel)| OnChannel { speaker: Speaker::of_role(name).as_str().to_owned(), channel }).collect()
+}
+
+/// The turns of a transcript without times.
+pub(crate) fn untimed(turns: &[Turn]) -> Vec<UntimedTurn> {
+    turns.iter().map(|turn| UntimedTurn { speaker: turn.speaker.as_str().to_owned(), text: turn.text.clone() }).collect()
 }
 
 /// How a transcript was checked.
@@ -62,6 +103,9 @@ impl TranscriptDocument {
             segments: answer.segments.clone(),
             words: answer.words.clone(),
             repairs: answer.repairs,
+            speakers: Vec::new(),
+            turns: Vec::new(),
+            vendor_file: None,
             checks,
         }
     }
@@ -80,6 +124,9 @@ impl TranscriptDocument {
             segments: Vec::new(),
             words: Vec::new(),
             repairs: 0,
+            speakers: Vec::new(),
+            turns: Vec::new(),
+            vendor_file: None,
             checks: Checks { flags: vec![why], measures: Measures::default() },
         }
     }

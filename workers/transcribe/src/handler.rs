@@ -1,4 +1,5 @@
-//! One transcription: the stored recording to the provider and back, checked, and kept together with the job's end.
+//! One transcription: the vendor's own transcript where it is to be taken, else the stored recording to the provider and back,
+//! checked, and kept together with the job's end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,11 +10,11 @@ use callscribe::{
         check::{Checked, Flag, Verdict, check},
     },
     blob::Blob,
-    domain::{JobKind, Reason, TranscriptId, TranscriptStatus},
-    ledger::{Claimed, Effect, Failure, Handler, LeaseLost, Outcome, RunContext, VendorTrace, hold},
+    domain::{JobKind, Leg, Reason, TranscriptId, TranscriptStatus},
+    ledger::{Claimed, Failure, Handler, LeaseLost, Outcome, RunContext, VendorTrace, hold},
     store::{
         StoreError,
-        transcriptions::{MadeTranscript, StoredAudioRow, begin_transcribing, complete_transcript, transcript_task},
+        transcriptions::{StoredAudioRow, TranscriptTask, begin_transcribing, transcript_task},
     },
     telemetry::metrics,
 };
@@ -21,20 +22,29 @@ use diesel_async::AsyncConnection;
 use futures_util::FutureExt;
 
 use crate::{
-    audio::{FirstLook, StoredAudio, first_look},
+    audio::{AudioError, FirstLook, StoredAudio, first_look},
     document::{Checks, TranscriptDocument},
+    finish::{MadeTranscriptOf, completed},
     outcomes::{of_audio, of_provider, of_store, of_transaction},
+    vendor::{self, Asked, VendorTranscripts},
 };
+
+/// Who is asked.
+enum Providers {
+    Vendor(VendorTranscripts),
+    Transcriber(Arc<dyn Transcriber>),
+    VendorFirst(VendorTranscripts, Arc<dyn Transcriber>),
+}
 
 /// Transcribes stored recordings.
 pub struct TranscribeHandler {
-    transcriber: Arc<dyn Transcriber>,
+    providers: Providers,
     blob: Blob,
 }
 
 impl std::fmt::Debug for TranscribeHandler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TranscribeHandler").field("transcriber", &self.transcriber.name()).finish_non_exhaustive()
+        f.debug_struct("TranscribeHandler").field("first", &self.first()).finish_non_exhaustive()
     }
 }
 
@@ -42,13 +52,47 @@ impl TranscribeHandler {
     /// A handler that reads from `blob` and asks `transcriber`.
     #[must_use]
     pub fn new(transcriber: Arc<dyn Transcriber>, blob: Blob) -> Self {
-        Self { transcriber, blob }
+        Self { providers: Providers::Transcriber(transcriber), blob }
+    }
+
+    /// A handler that takes the vendors' own transcripts, and asks `transcriber`, if there is one, only for a call of which the
+    /// vendor has none.
+    #[must_use]
+    pub fn taking(vendor: VendorTranscripts, transcriber: Option<Arc<dyn Transcriber>>, blob: Blob) -> Self {
+        let providers = match transcriber {
+            Some(transcriber) => Providers::VendorFirst(vendor, transcriber),
+            None => Providers::Vendor(vendor),
+        };
+        Self { providers, blob }
+    }
+
+    /// The vendor's own transcripts, if they are taken; they are of the call itself, never of a leg beside it.
+    fn vendor_for(&self, leg: Leg) -> Option<&VendorTranscripts> {
+        match &self.providers {
+            Providers::Vendor(vendor) | Providers::VendorFirst(vendor, _) if leg == Leg::Main => Some(vendor),
+            Providers::Vendor(_) | Providers::VendorFirst(..) | Providers::Transcriber(_) => None,
+        }
+    }
+
+    fn transcriber(&self) -> Option<&Arc<dyn Transcriber>> {
+        match &self.providers {
+            Providers::Transcriber(transcriber) | Providers::VendorFirst(_, transcriber) => Some(transcriber),
+            Providers::Vendor(_) => None,
+        }
+    }
+
+    /// Provider and model of who is asked first.
+    fn first(&self) -> (&'static str, &str) {
+        match &self.providers {
+            Providers::Transcriber(transcriber) => (transcriber.name(), transcriber.model()),
+            Providers::Vendor(_) | Providers::VendorFirst(..) => (vendor::PROVIDER, ""),
+        }
     }
 }
 
 /// What stands behind a job.
 enum Task {
-    Transcribe(StoredAudioRow),
+    Transcribe(TranscriptTask, StoredAudioRow),
     AlreadyComplete,
     /// There is nothing to transcribe; why.
     Impossible(&'static str),
@@ -68,6 +112,11 @@ impl Answer {
         }
     }
 }
+
+/// The call has a leg that only a transcriber can transcribe, and there is none.
+#[derive(Debug, thiserror::Error)]
+#[error("the vendor makes no transcript of leg `{0}`, and `TRANSCRIPTION_PROVIDER` names nobody else")]
+struct NobodyForLeg(Leg);
 
 /// An answer that failed its checks twice.
 #[derive(Debug, thiserror::Error)]
@@ -92,8 +141,8 @@ impl Handler for TranscribeHandler {
             return Outcome::Stop(Failure::new(Reason::PoisonPayload, anyhow::anyhow!("job {} names no transcript", job.id)));
         };
         match self.begin(job, context, id).await {
-            Ok(Task::Transcribe(row)) => tokio::select! {
-                outcome = self.transcribe(id, row) => outcome,
+            Ok(Task::Transcribe(task, row)) => tokio::select! {
+                outcome = self.transcribe(id, task, row) => outcome,
                 // the request is dropped and with it the connection: the provider stops, too
                 () = context.stop.cancelled() => stopped(),
             },
@@ -112,34 +161,97 @@ fn stopped() -> Outcome {
 impl TranscribeHandler {
     /// Reads the task and moves the transcript to `transcribing`, in one short transaction.
     async fn begin(&self, job: &Claimed, context: &RunContext, id: TranscriptId) -> Result<Task, Outcome> {
-        let (provider, model) = (self.transcriber.name(), self.transcriber.model());
+        let (provider, model) = self.first();
         let mut connection = context.store.connection().await.map_err(of_store)?;
         let begun = connection.transaction(async move |transaction| {
             hold(transaction, job).await?;
             let Some(task) = transcript_task(transaction, id).await? else { return Ok(Task::Impossible("is gone")) };
-            match (task.status, task.audio) {
-                (TranscriptStatus::Complete, _) => Ok(Task::AlreadyComplete),
-                (_, None) => Ok(Task::Impossible("has no stored recording")),
-                (_, Some(row)) if begin_transcribing(transaction, id, provider, model).await? => Ok(Task::Transcribe(row)),
-                (_, Some(_)) => Ok(Task::Impossible("is given up: requeue it")),
-            }
+            let Some(row) = task.audio.clone().filter(|_| task.status != TranscriptStatus::Complete) else {
+                let complete = task.status == TranscriptStatus::Complete;
+                return Ok(if complete { Task::AlreadyComplete } else { Task::Impossible("has no stored recording") });
+            };
+            let begun = begin_transcribing(transaction, id, provider, model).await?;
+            Ok(if begun { Task::Transcribe(task, row) } else { Task::Impossible("is given up: requeue it") })
         });
         begun.boxed().await.map_err(|error: Failed| of_transaction(error.0))
     }
 
-    async fn transcribe(&self, id: TranscriptId, row: StoredAudioRow) -> Outcome {
+    async fn transcribe(&self, id: TranscriptId, task: TranscriptTask, row: StoredAudioRow) -> Outcome {
+        let vendor = self.vendor_for(task.leg);
         let duration = match first_look(&self.blob, &row).await {
-            Ok(FirstLook::Sound { duration }) => duration,
+            Ok(FirstLook::Sound { duration }) => Ok(duration),
             Ok(FirstLook::Silence { duration }) => return self.done_without_speech(id, duration, Flag::Silent, &VendorTrace::default()),
+            // the vendor may have heard what we cannot listen to
+            Err(error @ AudioError::Wav(_)) if vendor.is_some() => Err(error),
             Err(error) => return of_audio(error),
         };
-        if let Err(error) = self.transcriber.accepts(StoredAudio::FILE_NAME, row.size_bytes, duration) {
+        let mut more_flags = Vec::new();
+        if let Some(vendor) = vendor {
+            let given_up = match vendor.ask(&self.blob, &task, &row).await {
+                Asked::Made { document, text } => return taken(id, &text, &document),
+                Asked::NotYet(outcome) => return outcome,
+                Asked::GivenUp(given_up) if self.transcriber().is_none() => return given_up.outcome(),
+                Asked::GivenUp(given_up) => given_up,
+            };
+            tracing::warn!(
+                transcript.id = %id, asr.reason = %given_up.failure.reason, error = given_up.failure.chain(),
+                "no transcript of the vendor's own: asking the transcriber"
+            );
+            more_flags.push(Flag::FellBack);
+        }
+        match (duration, self.transcriber()) {
+            (Ok(duration), Some(transcriber)) => {
+                Spoken { transcriber: transcriber.as_ref(), id, row, duration, more_flags }.transcribed(&self.blob).await
+            }
+            (Err(error), _) => of_audio(error),
+            (Ok(_), None) => Outcome::Stop(Failure::new(Reason::NoTranscript, NobodyForLeg(task.leg))),
+        }
+    }
+
+    fn done_without_speech(&self, id: TranscriptId, duration: Duration, why: Flag, trace: &VendorTrace) -> Outcome {
+        let (provider, model) = self.first();
+        without_speech((provider, model), id, duration, why, trace)
+    }
+}
+
+/// Done, by the vendor's own transcript: no audio was sent to anybody.
+fn taken(id: TranscriptId, text: &str, document: &TranscriptDocument) -> Outcome {
+    tracing::info!(
+        transcript.id = %id, transcript.words = document.words.len(), transcript.flags = ?document.checks.flags,
+        transcript.repairs = document.repairs, audio.seconds = document.audio_seconds, "took the vendor's own transcript"
+    );
+    completed(MadeTranscriptOf { id, provider: vendor::PROVIDER, text, sent_seconds: 0.0 }, document)
+}
+
+fn without_speech(by: (&'static str, &str), id: TranscriptId, duration: Duration, why: Flag, trace: &VendorTrace) -> Outcome {
+    let ((provider, model), audio_seconds) = (by, duration.as_secs_f64());
+    let document = TranscriptDocument::without_speech(provider, model, trace.request_id.clone(), audio_seconds, why);
+    tracing::info!(transcript.id = %id, transcript.flags = ?[why], audio.seconds = audio_seconds, "nothing to transcribe");
+    let sent_seconds = if why == Flag::Silent { 0.0 } else { audio_seconds };
+    completed(MadeTranscriptOf { id, provider, text: "", sent_seconds }, &document)
+}
+
+/// A recording with sound in it, and who is to hear it.
+struct Spoken<'h> {
+    transcriber: &'h dyn Transcriber,
+    id: TranscriptId,
+    row: StoredAudioRow,
+    duration: Duration,
+    /// What is to be told of the transcript whatever the checks say.
+    more_flags: Vec<Flag>,
+}
+
+impl Spoken<'_> {
+    async fn transcribed(self, blob: &Blob) -> Outcome {
+        if let Err(error) = self.transcriber.accepts(StoredAudio::FILE_NAME, self.row.size_bytes, self.duration) {
             return of_provider(error);
         }
-        let audio = StoredAudio::new(self.blob.clone(), row, duration);
+        let audio = StoredAudio::new(blob.clone(), self.row.clone(), self.duration);
         match self.ask_at_most_twice(&audio).await {
-            Ok(answer) => self.done(id, &answer, duration),
-            Err(Unanswered::Error(TranscribeError::TooShort { trace })) => self.done_without_speech(id, duration, Flag::TooShort, &trace),
+            Ok(answer) => self.done(&answer),
+            Err(Unanswered::Error(TranscribeError::TooShort { trace })) => {
+                without_speech((self.transcriber.name(), self.transcriber.model()), self.id, self.duration, Flag::TooShort, &trace)
+            }
             Err(Unanswered::Error(error)) => of_provider(error),
             Err(Unanswered::Outcome(outcome)) => outcome,
         }
@@ -172,63 +284,19 @@ impl TranscribeHandler {
         Ok(Answer { transcription, checked })
     }
 
-    fn done(&self, id: TranscriptId, answer: &Answer, duration: Duration) -> Outcome {
+    fn done(&self, answer: &Answer) -> Outcome {
         let Answer { transcription, checked } = answer;
-        let (provider, audio_seconds) = (self.transcriber.name(), duration.as_secs_f64());
-        let checks = Checks { flags: checked.flags().to_vec(), measures: checked.measures.clone() };
-        let document = TranscriptDocument::of(provider, transcription, audio_seconds, checks);
+        let (provider, audio_seconds) = (self.transcriber.name(), self.duration.as_secs_f64());
+        let flags: Vec<Flag> = self.more_flags.iter().chain(checked.flags()).copied().collect();
         tracing::info!(
-            transcript.id = %id, transcript.words = transcription.words.len(), transcript.flags = ?checked.flags(),
+            transcript.id = %self.id, transcript.words = transcription.words.len(), transcript.flags = ?flags,
             transcript.repairs = transcription.repairs, audio.seconds = audio_seconds, asr.request_id = transcription.request_id,
             "transcribed recording"
         );
-        completed(MadeTranscriptOf { id, provider, text: &transcription.text, sent_seconds: audio_seconds }, &document)
+        let checks = Checks { flags, measures: checked.measures.clone() };
+        let document = TranscriptDocument::of(provider, transcription, audio_seconds, checks);
+        completed(MadeTranscriptOf { id: self.id, provider, text: &transcription.text, sent_seconds: audio_seconds }, &document)
     }
-
-    fn done_without_speech(&self, id: TranscriptId, duration: Duration, why: Flag, trace: &VendorTrace) -> Outcome {
-        let (provider, model, audio_seconds) = (self.transcriber.name(), self.transcriber.model(), duration.as_secs_f64());
-        let document = TranscriptDocument::without_speech(provider, model, trace.request_id.clone(), audio_seconds, why);
-        tracing::info!(transcript.id = %id, transcript.flags = ?[why], audio.seconds = audio_seconds, "nothing to transcribe");
-        let sent_seconds = if why == Flag::Silent { 0.0 } else { audio_seconds };
-        completed(MadeTranscriptOf { id, provider, text: "", sent_seconds }, &document)
-    }
-}
-
-/// What a row takes that its document does not say.
-struct MadeTranscriptOf<'a> {
-    id: TranscriptId,
-    provider: &'static str,
-    text: &'a str,
-    sent_seconds: f64,
-}
-
-/// Done, with the transcript kept in the very transaction that ends the job.
-fn completed(made: MadeTranscriptOf<'_>, document: &TranscriptDocument) -> Outcome {
-    let json = match serde_json::to_value(document) {
-        Ok(json) => json,
-        Err(error) => return Outcome::Retry(Failure::new(Reason::Unexpected, error)),
-    };
-    let row = Arc::new(MadeTranscript {
-        id: made.id,
-        provider: made.provider,
-        model: document.model.clone(),
-        text: made.text.to_owned(),
-        document: json,
-        language: document.language.clone(),
-        flags: document.checks.flags.iter().copied().map(Flag::as_str).collect(),
-        audio_seconds: made.sent_seconds,
-        provider_request_id: document.request_id.clone(),
-    });
-    Outcome::Done(Effect::new(move |connection| {
-        let row = Arc::clone(&row);
-        async move {
-            if !complete_transcript(connection, &row).await? {
-                tracing::warn!(transcript.id = %row.id, "transcript was complete or given up already: this one is dropped");
-            }
-            Ok(Vec::new())
-        }
-        .boxed()
-    }))
 }
 
 /// Why there is no answer.
