@@ -11,6 +11,8 @@ pub enum Endpoint {
     Any,
     /// `POST /v1/access_token`.
     Token,
+    /// `GET /v1/authorize`.
+    Authorize,
     /// `GET /v1/tasks`.
     Tasks,
     /// `POST /v1/captures/query`.
@@ -29,6 +31,7 @@ impl Endpoint {
     pub(super) fn of_path(path: &str) -> Self {
         match path {
             "/v1/access_token" => Self::Token,
+            "/v1/authorize" => Self::Authorize,
             "/v1/tasks" => Self::Tasks,
             "/v1/captures/query" => Self::Captures,
             "/generated-summaries/search" => Self::Summaries,
@@ -98,6 +101,14 @@ pub enum Fault {
     ScopeMissing403,
     /// `meta.orgId` names another tenant.
     WrongOrg,
+    /// A stale session of the browser logs in to another tenant: code, tokens and answers are that one's.
+    LoginToOtherOrg,
+    /// The person, or an administrator's policy, says no.
+    LoginDenied,
+    /// Access tokens say nothing of their tenant; a state, knows only `Always`.
+    OpaqueTokens,
+    /// `scope` is left out where tokens are given; a state, knows only `Always`.
+    ScopeUntold,
 
     // 6–13: tasks
     /// `from` and `to` include their own millisecond; without this they do not.

@@ -1,5 +1,5 @@
-//! A Webex Contact Center on loopback: tokens, tasks, the search, captures with the links of recordings and transcripts, summaries,
-//! webhooks, with everything that goes wrong.
+//! A Webex Contact Center on loopback: logins, tokens, tasks, the search, captures with the links of recordings and transcripts,
+//! summaries, webhooks, with everything that goes wrong.
 
 use std::io;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::requests::Requests;
 use crate::server::Server;
 
 mod answer;
+mod authorize;
 mod book;
 mod captures;
 mod fault;
@@ -90,7 +91,7 @@ impl Webex {
         let site = Arc::new(Site {
             seed: plan.seed,
             org_id: plan.org_id,
-            tokens: tokens::Tokens::with_refresh(&plan.credentials.refresh_token, now_ms),
+            tokens: tokens::Tokens::with_refresh(&plan.credentials.refresh_token, plan.org_id, now_ms),
             clock: plan.clock,
             credentials: plan.credentials,
             faults: Faults::new(plan.seed, plan.faults),
@@ -104,6 +105,7 @@ impl Webex {
             searches: search::Searches::default(),
         });
         let router = Router::new()
+            .route("/v1/authorize", get(authorize::authorize))
             .route("/v1/access_token", post(tokens::access_token))
             .route("/v1/tasks", get(tasks::tasks))
             .route("/v1/captures/query", post(captures::query))
@@ -127,6 +129,12 @@ impl Webex {
     #[must_use]
     pub fn token_url(&self) -> String {
         format!("{}/v1/access_token", self.server.url())
+    }
+
+    /// Where a person's browser is sent to log in.
+    #[must_use]
+    pub fn authorize_url(&self) -> String {
+        format!("{}/v1/authorize", self.server.url())
     }
 
     /// What a client must present.
@@ -185,5 +193,22 @@ impl Webex {
     /// Makes every subscription inactive, as Webex does in error scenarios.
     pub fn deactivate_subscriptions(&self) {
         self.site.hooks.deactivate();
+    }
+
+    /// Kills every refresh token that is out, as when the person who logged in loses the role. New logins work.
+    pub fn revoke_refresh_tokens(&self) {
+        self.site.tokens.revoke_refresh();
+    }
+
+    /// A refresh token of a service app, as the developer portal shows it once.
+    #[must_use]
+    pub fn mint_refresh_token(&self) -> String {
+        self.site.tokens.minted(&self.site, self.site.org_id)
+    }
+
+    /// The same of a service app that another tenant authorised.
+    #[must_use]
+    pub fn mint_foreign_refresh_token(&self) -> String {
+        self.site.tokens.minted(&self.site, authorize::OTHER_ORG)
     }
 }

@@ -10,9 +10,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use chrono::DateTime;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::answer::{api_error, server_error, tracking_id};
+use super::answer::{api_error, json_answer, server_error, tracking_id};
 use super::fault::{Endpoint, Fault, RetryAfter};
 use super::tokens::Verdict;
 use super::{Shared, Site};
@@ -165,16 +166,29 @@ pub(super) fn unauthorised(site: &Site, headers: &HeaderMap) -> Option<Response>
     }
     match site.tokens.check(token, site.now_ms()) {
         Verdict::Refused(status) => Some(api_error(site, headers, status, "Incorrect Credentials.")),
-        Verdict::Good if site.faults.strikes(&[], &Fault::ScopeMissing403) => {
+        Verdict::Good if !site.faults.strikes(&[], &Fault::ScopeMissing403) => None,
+        Verdict::Good | Verdict::LacksScope => {
             Some(api_error(site, headers, StatusCode::FORBIDDEN, "Access is denied: the token lacks the scope cjp:config_read."))
         }
-        Verdict::Good => None,
     }
+}
+
+/// The tenant for which the token of a request speaks, when it is another than ours.
+fn other_tenant(site: &Site, headers: &HeaderMap) -> Option<Uuid> {
+    let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+    site.tokens.org_of(token).filter(|org| *org != site.org_id)
+}
+
+/// The answer to a token of another tenant, which has no calls.
+pub(super) fn elsewhere(site: &Site, headers: &HeaderMap) -> Option<Response> {
+    let org = other_tenant(site, headers)?;
+    Some(json_answer(StatusCode::OK, &json!({"meta": {"orgId": org}, "data": []})))
 }
 
 /// Refuses another tenant than the token's.
 pub(super) fn foreign_org(site: &Site, headers: &HeaderMap, org_id: Option<&str>) -> Option<Response> {
-    let foreign = org_id.is_some_and(|org_id| !org_id.eq_ignore_ascii_case(&site.org_id.to_string()));
+    let of_token = other_tenant(site, headers).unwrap_or(site.org_id).to_string();
+    let foreign = org_id.is_some_and(|org_id| !org_id.eq_ignore_ascii_case(&of_token));
     foreign.then(|| api_error(site, headers, StatusCode::FORBIDDEN, "The organization does not match the token."))
 }
 

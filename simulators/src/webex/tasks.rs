@@ -14,7 +14,7 @@ use super::answer::{api_error, compressed};
 use super::book::{Call, View};
 use super::fault::Fault;
 use super::ids::other_id;
-use super::platform::{foreign_org, told_org, unauthorised};
+use super::platform::{elsewhere, foreign_org, told_org, unauthorised};
 use super::{Shared, Site};
 
 const DEFAULT_PAGE: usize = 100;
@@ -79,6 +79,9 @@ pub(super) async fn tasks(State(site): Shared, headers: HeaderMap, RawQuery(quer
     let query: HashMap<String, String> = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
     if let Some(foreign) = foreign_org(&site, &headers, query.get("orgId").map(String::as_str)) {
         return foreign;
+    }
+    if let Some(elsewhere) = elsewhere(&site, &headers) {
+        return elsewhere;
     }
     let asked = match asked(&site, &query) {
         Ok(asked) => asked,

@@ -8,5 +8,6 @@ mod webex_api;
 mod webex_downloads;
 mod webex_faults;
 mod webex_hooks;
+mod webex_login;
 mod webex_search;
 mod webex_transcripts;
