@@ -8,10 +8,14 @@ use axum::{
     response::IntoResponse,
 };
 use callscribe::{
+    clock::{Clock, SystemClock},
     domain::JobKind,
     hints::{Hints, Lane},
     ledger::{COUNTED, Depth, depths, workers_seen},
-    store::{Store, StoreError},
+    store::{
+        Store, StoreError,
+        logins::{CredentialSeen, credentials},
+    },
     telemetry::{
         chain,
         metrics::{self, Registry},
@@ -56,9 +60,10 @@ impl Gauges {
             refreshed.at = Some(Instant::now());
             let (ledger, ()) = tokio::join!(timeout(PATIENCE, ask(store)), show_redis(hints, &refreshed.kinds));
             match ledger {
-                Ok(Ok((depths, workers))) => {
-                    show(&depths, &mut refreshed.kinds);
-                    metrics::workers_alive(workers);
+                Ok(Ok(asked)) => {
+                    show(&asked.depths, &mut refreshed.kinds);
+                    show_credentials(&asked.credentials);
+                    metrics::workers_alive(asked.workers);
                     metrics::postgres_up(true);
                 }
                 Ok(Err(error)) => {
@@ -73,11 +78,31 @@ impl Gauges {
     }
 }
 
-async fn ask(store: &Store) -> Result<(Vec<Depth>, i64), StoreError> {
+struct Asked {
+    depths: Vec<Depth>,
+    workers: i64,
+    credentials: Vec<CredentialSeen>,
+}
+
+async fn ask(store: &Store) -> Result<Asked, StoreError> {
     let mut connection = store.connection().await?;
     let depths = depths(&mut connection, COUNTED).await?;
     let alive = workers_seen(&mut connection).await?.iter().filter(|worker| worker.alive).count();
-    Ok((depths, i64::try_from(alive).unwrap_or(i64::MAX)))
+    let credentials = credentials(&mut connection).await?;
+    Ok(Asked { depths, workers: i64::try_from(alive).unwrap_or(i64::MAX), credentials })
+}
+
+fn show_credentials(credentials: &[CredentialSeen]) {
+    let now = SystemClock.now();
+    for credential in credentials {
+        let left = |ends: Option<chrono::DateTime<chrono::Utc>>| ends.map(|ends| (ends - now).to_std().unwrap_or_default());
+        metrics::credential(
+            &credential.name,
+            left(credential.access_expires_at),
+            left(credential.refresh_expires_at),
+            credential.login_needed(now),
+        );
+    }
 }
 
 fn show(depths: &[Depth], kinds: &mut BTreeSet<String>) {

@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Requeue(commands::requeue::Arguments),
     /// List calls, and show everything that ever happened to one
     Calls(commands::calls::Arguments),
-    /// Manage what Webex sends us by itself
+    /// Log in to Webex Contact Center, and manage what it sends us by itself
     Webex(commands::webex::Arguments),
     /// Print the documents that are generated from the code
     #[command(hide = true)]

@@ -2,7 +2,7 @@
 
 use super::{
     ApiSettings, CaseNumberSettings, DatabaseSettings, DownloadHosts, Environment, Reader, RedisSettings, Setting, SyncSettings,
-    TelemetrySettings, VaultSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
+    TelemetrySettings, VaultSettings, WebexLoginSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
 };
 
 /// The settings of one concern.
@@ -50,6 +50,11 @@ pub const CONCERNS: &[Concern] = &[
         title: "Webex Contact Center",
         about: "Absent: no calls come from Webex. Scope needed: `cjp:config_read`; a service app authorised by an administrator is best.",
         settings: WebexSettings::SETTINGS,
+    },
+    Concern {
+        title: "Webex login",
+        about: "Read by `callscribe webex login`; see [WEBEX.md](WEBEX.md).",
+        settings: WebexLoginSettings::SETTINGS,
     },
     Concern {
         title: "Webex webhooks",

@@ -19,8 +19,8 @@ pub enum WebexAccess {
         client_id: String,
         /// `WEBEX_CC_CLIENT_SECRET`.
         client_secret: SecretString,
-        /// `WEBEX_CC_REFRESH_TOKEN`: the first one, or a new one after someone logged in again.
-        refresh_token: SecretString,
+        /// `WEBEX_CC_REFRESH_TOKEN`: the first one, where nobody uses `callscribe webex login`.
+        refresh_token: Option<SecretString>,
         /// What the tokens are kept with.
         vault: VaultSettings,
     },
@@ -55,7 +55,7 @@ pub struct WebexSettings {
     pub warnings: Vec<String>,
 }
 
-/// The data centres that exist.
+/// The data centres that exist, as the contract lists them.
 const REGIONS: &[&str] = &["us1", "eu1", "eu2", "anz1", "ca1", "jp1", "sg1", "in1"];
 /// A host of Webex that never served contact centre data, though older plans name it.
 const NOT_A_DATA_HOST: &str = "webexapis.com";
@@ -71,7 +71,7 @@ impl WebexSettings {
     const CLIENT_SECRET: Setting = Setting::secret("WEBEX_CC_CLIENT_SECRET", "Its client secret");
     const REFRESH_TOKEN: Setting = Setting::secret(
         "WEBEX_CC_REFRESH_TOKEN",
-        "Its first refresh token; newer ones are kept in PostgreSQL. Change it after logging in again: a value not seen before is taken",
+        "First refresh token, for who does not use `callscribe webex login`; newer ones are kept in PostgreSQL. A value not seen before is taken",
     );
     const ACCESS_TOKEN: Setting =
         Setting::secret("WEBEX_CC_ACCESS_TOKEN", "Used as it is instead of refreshing, for tests by hand; ends when the token ends");
@@ -166,7 +166,7 @@ fn read_access(reader: &mut Reader<'_>, warnings: &mut Vec<String>) -> Option<We
     let why = "Webex tokens cannot be refreshed without it";
     let client_id = reader.required(&WebexSettings::CLIENT_ID, why);
     let client_secret = reader.required(&WebexSettings::CLIENT_SECRET, why).into();
-    let refresh_token = reader.required(&WebexSettings::REFRESH_TOKEN, why).into();
+    let refresh_token = reader.secret(&WebexSettings::REFRESH_TOKEN);
     let vault = VaultSettings::read(reader, "Webex tokens are kept in PostgreSQL, sealed with it")?;
     Some(WebexAccess::Refreshed { client_id, client_secret, refresh_token, vault })
 }
@@ -245,7 +245,7 @@ mod tests {
     fn an_absent_group_is_no_source_and_half_a_group_is_told_by_name() {
         assert!(matches!(read(&[]), (None, problems) if problems.is_empty()));
         let (_, problems) = read(&[("WEBEX_CC_CLIENT_ID", "c")]);
-        for name in ["WEBEX_CC_CLIENT_SECRET", "WEBEX_CC_REFRESH_TOKEN", "WEBEX_CC_ORG_ID", "CALLSCRIBE_ENCRYPTION_KEY"] {
+        for name in ["WEBEX_CC_CLIENT_SECRET", "WEBEX_CC_ORG_ID", "CALLSCRIBE_ENCRYPTION_KEY"] {
             assert!(problems.contains(name), "{name} in {problems}");
         }
     }

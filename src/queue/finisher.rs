@@ -187,14 +187,17 @@ fn report(job: &Claimed, setback: &Setback) {
     match setback.next {
         Next::Dead => tracing::error!(
             job.id = %job.id, job.kind = %job.kind, job.attempt = job.attempt, call.session_id = session, job.reason = %setback.reason,
-            error = setback.error, hint = setback.reason.advice(), "job gave up"
+            error = setback.error, hint = setback.reason.advice(), vendor.status = setback.vendor.status, vendor.request_id = setback.vendor.request_id,
+            "job gave up"
         ),
         Next::Again(wait) => tracing::warn!(
             job.id = %job.id, job.kind = %job.kind, job.attempt = job.attempt, call.session_id = session, job.reason = %setback.reason,
-            error = setback.error, job.wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "job failed; it will be tried again"
+            error = setback.error, vendor.status = setback.vendor.status, vendor.request_id = setback.vendor.request_id,
+            job.wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "job failed; it will be tried again"
         ),
         Next::Later(wait) => tracing::info!(
             job.id = %job.id, job.kind = %job.kind, call.session_id = session, job.reason = %setback.reason, error = setback.error,
+            vendor.status = setback.vendor.status, vendor.request_id = setback.vendor.request_id,
             job.wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "job waits"
         ),
         Next::HandedBack => tracing::info!(job.id = %job.id, job.kind = %job.kind, call.session_id = session, "job handed back"),

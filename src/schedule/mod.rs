@@ -7,6 +7,7 @@ mod backfill;
 mod dispatch;
 mod events;
 mod leader;
+mod logins;
 mod payload;
 mod progress;
 mod scheduler;

@@ -6,8 +6,9 @@ use rand::Rng;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{dispatch::dispatch, events::attend_waiting, leader::Leadership, sync::enqueue_tick};
+use super::{dispatch::dispatch, events::attend_waiting, leader::Leadership, logins::Logins, sync::enqueue_tick};
 use crate::{
+    clock::{Clock, SystemClock},
     config::WebhookSettings,
     domain::SourceName,
     hints::Hints,
@@ -78,11 +79,15 @@ async fn lead_for_ever(options: &SchedulerOptions) {
 async fn lead(options: &SchedulerOptions, mut leadership: Leadership) -> StoreError {
     let sweep_every = (options.lease / 5).clamp(SWEEP_BOUNDS.0, SWEEP_BOUNDS.1);
     let mut sweep_at = Instant::now();
+    let mut logins = Logins::default();
     let mut rounds = tokio::time::interval(DISPATCH_EVERY.min(sweep_every));
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
-        let round = round(options, &mut leadership, sweep_at <= Instant::now());
+        let round = async {
+            logins.look(leadership.connection(), SystemClock.now()).await?;
+            round(options, &mut leadership, sweep_at <= Instant::now()).await
+        };
         match round.await {
             Ok(swept) => sweep_at = if swept { Instant::now() + sweep_every } else { sweep_at },
             Err(error) => return error,

@@ -5,6 +5,7 @@ pub mod call_story;
 pub mod calls;
 mod clean;
 pub mod completeness;
+pub mod logins;
 pub mod pool;
 mod prepared;
 pub mod quarantine;

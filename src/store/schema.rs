@@ -170,6 +170,10 @@ diesel::table! {
         refused_why -> Nullable<Text>,
         seeds -> Array<Text>,
         updated_at -> Timestamptz,
+        login_at -> Nullable<Timestamptz>,
+        login_by -> Nullable<Text>,
+        login_way -> Nullable<Text>,
+        refused_since -> Nullable<Timestamptz>,
     }
 }
 

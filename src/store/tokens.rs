@@ -83,11 +83,12 @@ pub async fn token_row(connection: &mut Connection, name: &str) -> Result<Option
 /// come back, and during a rolling deployment the old setting must not undo the new one. Says whether it was taken.
 pub async fn seed(connection: &mut Connection, name: &str, sealed_refresh: &[u8], fingerprint: &str) -> Result<bool, StoreError> {
     let changed = diesel::sql_query(
-        "INSERT INTO oauth_tokens AS kept (name, refresh_token, seeds) VALUES ($1, $2, ARRAY[$3])
+        "INSERT INTO oauth_tokens AS kept (name, refresh_token, seeds, login_at, login_way) VALUES ($1, $2, ARRAY[$3], now(), 'settings')
          ON CONFLICT (name) DO UPDATE SET
              refresh_token = excluded.refresh_token, refresh_expires_at = NULL, access_token = NULL, access_expires_at = NULL,
              org_id = NULL, scope = NULL, version = kept.version + 1, refreshing_until = NULL, refreshing_by = NULL,
-             refused_at = NULL, refused_why = NULL, updated_at = now(), seeds = (kept.seeds || excluded.seeds)[cardinality(kept.seeds) - 18 :]
+             refused_at = NULL, refused_why = NULL, refused_since = NULL, login_at = now(), login_by = NULL, login_way = 'settings',
+             updated_at = now(), seeds = (kept.seeds || excluded.seeds)[cardinality(kept.seeds) - 18 :]
          WHERE NOT kept.seeds @> excluded.seeds",
     )
     .bind::<sql_types::Text, _>(name)
@@ -98,22 +99,29 @@ pub async fn seed(connection: &mut Connection, name: &str, sealed_refresh: &[u8]
     Ok(changed == 1)
 }
 
-/// Makes `holder` the one who refreshes version `version`, for `lease` at most; says whether it is.
-pub async fn claim_refresh(
-    connection: &mut Connection,
-    name: &str,
-    version: i64,
-    holder: &str,
-    lease: Duration,
-) -> Result<bool, StoreError> {
+/// Who wants to refresh, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct RefreshClaim<'a> {
+    /// Which process.
+    pub holder: &'a str,
+    /// It is replaced when it has not finished by then.
+    pub lease: Duration,
+    /// A version that the vendor refused is tried again only so long after: whoever looked just before the refusal must not ask as well.
+    pub probe_after: Duration,
+}
+
+/// Makes the claim's holder the one who refreshes version `version`; says whether it is.
+pub async fn claim_refresh(connection: &mut Connection, name: &str, version: i64, claim: RefreshClaim<'_>) -> Result<bool, StoreError> {
     let changed = diesel::sql_query(
         "UPDATE oauth_tokens SET refreshing_until = now() + $4 * interval '1 millisecond', refreshing_by = $3
-         WHERE name = $1 AND version = $2 AND (refreshing_until IS NULL OR refreshing_until <= now())",
+         WHERE name = $1 AND version = $2 AND (refreshing_until IS NULL OR refreshing_until <= now())
+               AND (refused_at IS NULL OR refused_at <= now() - $5 * interval '1 millisecond')",
     )
     .bind::<sql_types::Text, _>(name)
     .bind::<sql_types::BigInt, _>(version)
-    .bind::<sql_types::Text, _>(holder)
-    .bind::<sql_types::BigInt, _>(milliseconds(lease))
+    .bind::<sql_types::Text, _>(claim.holder)
+    .bind::<sql_types::BigInt, _>(milliseconds(claim.lease))
+    .bind::<sql_types::BigInt, _>(milliseconds(claim.probe_after))
     .execute(connection)
     .await?;
     Ok(changed == 1)
@@ -132,7 +140,8 @@ pub async fn store_pair(
         "UPDATE oauth_tokens SET
              access_token = $3, access_expires_at = $4, refresh_token = COALESCE($5, refresh_token),
              refresh_expires_at = COALESCE($6, refresh_expires_at), scope = COALESCE($7, scope), org_id = COALESCE($8, org_id),
-             version = version + 1, refreshing_until = NULL, refreshing_by = NULL, refused_at = NULL, refused_why = NULL, updated_at = $9
+             version = version + 1, refreshing_until = NULL, refreshing_by = NULL, refused_at = NULL, refused_why = NULL, refused_since = NULL,
+             updated_at = $9
          WHERE name = $1 AND version = $2",
     )
     .bind::<sql_types::Text, _>(name)
@@ -149,18 +158,39 @@ pub async fn store_pair(
     Ok(changed == 1)
 }
 
-/// Notes that the vendor refused version `version`; says whether that version still stood.
-pub async fn refuse(connection: &mut Connection, name: &str, version: i64, why: &str) -> Result<bool, StoreError> {
-    let changed = diesel::sql_query(
-        "UPDATE oauth_tokens SET refused_at = now(), refused_why = $3, refreshing_until = NULL, refreshing_by = NULL
-         WHERE name = $1 AND version = $2",
+/// What a refusal meant for the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The first one: until now the vendor took the tokens.
+    First,
+    /// One more.
+    Again,
+    /// The version is history.
+    Late,
+}
+
+/// Notes that the vendor refused version `version`.
+pub async fn refuse(connection: &mut Connection, name: &str, version: i64, why: &str) -> Result<Refusal, StoreError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Bool)]
+        first: bool,
+    }
+    let row: Option<Row> = diesel::sql_query(
+        "WITH before AS MATERIALIZED (SELECT name, refused_at FROM oauth_tokens WHERE name = $1 AND version = $2 FOR UPDATE)
+         UPDATE oauth_tokens AS kept SET
+             refused_at = now(), refused_why = $3, refreshing_until = NULL, refreshing_by = NULL,
+             refused_since = CASE WHEN before.refused_at IS NULL THEN now() ELSE coalesce(kept.refused_since, before.refused_at) END
+         FROM before WHERE kept.name = before.name
+         RETURNING before.refused_at IS NULL AS first",
     )
     .bind::<sql_types::Text, _>(name)
     .bind::<sql_types::BigInt, _>(version)
     .bind::<sql_types::Text, _>(why)
-    .execute(connection)
-    .await?;
-    Ok(changed == 1)
+    .get_result(connection)
+    .await
+    .optional()?;
+    Ok(row.map_or(Refusal::Late, |row| if row.first { Refusal::First } else { Refusal::Again }))
 }
 
 /// Gives the refresh back after a failure that may pass; nobody tries again for `pause`.

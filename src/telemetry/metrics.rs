@@ -113,10 +113,20 @@ const BUDGET_SHARED: Metric = Metric::gauge(
 );
 const REFRESHES: Metric =
     Metric::counter("callscribe_token_refreshes_total", &["credential", "outcome"], "Exchanges of a refresh token by how they ended");
+const ACCESS_LEFT: Metric = Metric::gauge(
+    "callscribe_access_token_seconds_left",
+    &["credential"],
+    "Seconds until the access token ends, 0 once it has; renewed by itself when work needs it",
+);
 const REFRESH_LEFT: Metric = Metric::gauge(
     "callscribe_refresh_token_seconds_left",
     &["credential"],
-    "Seconds until the refresh token ends and a person must log in again, as the vendor last said",
+    "Seconds until the refresh token ends and a person must log in again, as the vendor last said; 0 once it has",
+);
+const LOGIN_NEEDED: Metric = Metric::gauge(
+    "callscribe_login_needed",
+    &["credential"],
+    "1 while a vendor refuses our tokens or they have ended: its jobs wait until a person logs in",
 );
 const RATE_LIMITED: Metric = Metric::counter("callscribe_vendor_rate_limited_total", &["vendor"], "Answers 429 from a vendor");
 const WEBHOOKS: Metric = Metric::counter(
@@ -155,7 +165,9 @@ pub const CATALOGUE: &[Metric] = &[
     RATE_LIMITED,
     WEBHOOKS,
     REFRESHES,
+    ACCESS_LEFT,
     REFRESH_LEFT,
+    LOGIN_NEEDED,
 ];
 
 /// From a no-op to the longest recording: 1 ms … 1 h.
@@ -303,9 +315,15 @@ pub fn token_refreshed(credential: &'static str, outcome: &'static str) {
     ::metrics::counter!(REFRESHES.name, "credential" => credential, "outcome" => outcome).increment(1);
 }
 
-/// How long a refresh token will do.
-pub fn refresh_token_left(credential: &'static str, seconds: u32) {
-    ::metrics::gauge!(REFRESH_LEFT.name, "credential" => credential).set(f64::from(seconds));
+/// How long the tokens of a credential will do, as far as it is known, and whether a person must log in.
+pub fn credential(name: &str, access_left: Option<Duration>, refresh_left: Option<Duration>, login_needed: bool) {
+    if let Some(left) = access_left {
+        ::metrics::gauge!(ACCESS_LEFT.name, "credential" => name.to_owned()).set(left.as_secs_f64().floor());
+    }
+    if let Some(left) = refresh_left {
+        ::metrics::gauge!(REFRESH_LEFT.name, "credential" => name.to_owned()).set(left.as_secs_f64().floor());
+    }
+    ::metrics::gauge!(LOGIN_NEEDED.name, "credential" => name.to_owned()).set(f64::from(u8::from(login_needed)));
 }
 
 /// Whether a budget is shared or kept by this process alone.

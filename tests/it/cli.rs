@@ -70,6 +70,8 @@ const COMMANDS: &[&[&str]] = &[
     &["webex", "subscribe"],
     &["webex", "subscriptions"],
     &["webex", "unsubscribe"],
+    &["webex", "login"],
+    &["webex", "token"],
 ];
 
 #[tokio::test]

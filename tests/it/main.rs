@@ -15,6 +15,7 @@ mod house;
 mod inspect;
 mod ledger;
 mod ledger_rows;
+mod login;
 mod outbound;
 mod processes;
 mod queue;

@@ -174,7 +174,7 @@ async fn source(webex: &Webex, store: &Store) -> Arc<dyn Source> {
         access: WebexAccess::Refreshed {
             client_id: webex.credentials().client_id.clone(),
             client_secret: webex.credentials().client_secret.clone().into(),
-            refresh_token: webex.credentials().refresh_token.clone().into(),
+            refresh_token: Some(webex.credentials().refresh_token.clone().into()),
             vault: VaultSettings { key: EncryptionKey::new([7; 32]), previous: None },
         },
         org_id: OrgId::parse(webex.org_id().to_string()).unwrap(),

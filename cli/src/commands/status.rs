@@ -8,6 +8,7 @@ use callscribe::{
     ledger::{COUNTED, Count, DeadReason, Depth, Setbacks, WorkerSeen, dead_reasons, depths, recent_setbacks, workers_seen},
     store::{
         Connection, StoreError,
+        logins::{CredentialSeen, credentials},
         sync_state::{SyncState, sync_states},
     },
 };
@@ -47,6 +48,7 @@ struct Status {
     dead: Vec<DeadReason>,
     setbacks_of_10_minutes: Vec<Setbacks>,
     sources: Vec<SyncState>,
+    credentials: Vec<CredentialSeen>,
 }
 
 impl Status {
@@ -66,6 +68,7 @@ impl Status {
             dead: dead_reasons(connection).await?,
             setbacks_of_10_minutes: recent_setbacks(connection, LATELY).await?,
             sources: sync_states(connection).await?,
+            credentials: credentials(connection).await?,
         })
     }
 }
@@ -82,12 +85,30 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         output.json(&status)?;
         return Ok(ExitCode::SUCCESS);
     }
+    logins(&status, output)?;
     kinds(&status, output)?;
     workers(&status, output)?;
     sources(&status, output)?;
     setbacks(&status, output)?;
     dead(&status, output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Nothing else matters as much: without a login no job of the vendor does anything.
+fn logins(status: &Status, output: &mut Output) -> io::Result<()> {
+    for credential in &status.credentials {
+        if let Some(since) = credential.refused_since {
+            let (name, ago) = (&credential.name, relative(since, status.at));
+            output.prose(
+                2,
+                format_args!("LOG IN AGAIN: {name} refuses our tokens, since {ago}: `callscribe webex login`; its jobs wait\n"),
+            )?;
+        } else if let Some(ends) = credential.refresh_expires_at.filter(|_| credential.ends_soon(status.at)) {
+            let (name, when) = (&credential.name, relative(ends, status.at));
+            output.prose(2, format_args!("warning: the login to {name} ends {when}: `callscribe webex login` before\n"))?;
+        }
+    }
+    Ok(())
 }
 
 fn kinds(status: &Status, output: &mut Output) -> io::Result<()> {

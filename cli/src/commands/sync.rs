@@ -93,7 +93,7 @@ async fn enqueue(store: &Store, source: SourceName, window: Option<Window>) -> R
 }
 
 /// Redis is only faster: without it the dispatcher finds the rows.
-async fn push(hints: &[Hint]) {
+pub(super) async fn push(hints: &[Hint]) {
     const PATIENCE: Duration = Duration::from_secs(2);
     let Some(redis) = setup::optional_settings(RedisSettings::read) else { return };
     if let Ok(redis) = Hints::new(&redis) {

@@ -116,7 +116,13 @@ impl Api {
         let token = self.token().await?;
         let (response, request_id) = self.exchange(ask, &token).await?;
         if !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return self.read(ask, response, request_id).await;
+            return match self.read(ask, response, request_id).await {
+                Err(Refusal { error: SourceError::WrongOrg { .. }, .. }) if let Some(newer) = self.logged_in_since(&token).await? => {
+                    let (response, request_id) = self.exchange(ask, &newer).await?;
+                    self.read(ask, response, request_id).await
+                }
+                answer => answer,
+            };
         }
         let Some(newer) = self.token_instead_of(&token).await? else { return self.read(ask, response, request_id).await };
         let (response, request_id) = self.exchange(ask, &newer).await?;
@@ -138,7 +144,15 @@ impl Api {
         let fruitless = self.fruitless_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until);
         match &self.access {
             Access::Kept(vault) if !fruitless => vault.newer_than(refused.version).await.map(Some),
-            Access::Kept(_) | Access::Fixed(_) => Ok(None),
+            Access::Kept(_) | Access::Fixed(_) => self.logged_in_since(refused).await,
+        }
+    }
+
+    /// A newer token that somebody else stored meanwhile: a login may have mended what `refused` lacks.
+    async fn logged_in_since(&self, refused: &Token) -> Result<Option<Token>, SourceError> {
+        match &self.access {
+            Access::Kept(vault) => vault.stored_since(refused.version).await,
+            Access::Fixed(_) => Ok(None),
         }
     }
 
@@ -202,14 +216,19 @@ impl Api {
 
     /// Refuses another organisation's answer before anything of it is used.
     fn check_tenant(&self, body: &[u8]) -> Result<(), SourceError> {
-        let answered = serde_json::from_slice::<Tenant>(body).ok().and_then(|tenant| tenant.meta?.org_id);
-        match answered {
-            Some(answered) if !answered.trim().is_empty() && !answered.trim().eq_ignore_ascii_case(self.org_id.as_str()) => {
+        match told_tenant(body) {
+            Some(answered) if !answered.eq_ignore_ascii_case(self.org_id.as_str()) => {
                 Err(SourceError::WrongOrg { answered, configured: self.org_id.to_string() })
             }
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// The organisation that an answer says it is of.
+pub(super) fn told_tenant(body: &[u8]) -> Option<String> {
+    let told = serde_json::from_slice::<Tenant>(body).ok()?.meta?.org_id?;
+    Some(told.trim().to_owned()).filter(|told| !told.is_empty())
 }
 
 fn dressed(request: RequestBuilder, ask: &Ask, token: &Token, request_id: &str) -> RequestBuilder {

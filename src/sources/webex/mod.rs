@@ -4,12 +4,14 @@
 mod api;
 mod captures;
 mod case_number;
+mod check;
 mod details;
 mod download;
 mod errors;
 mod gather;
 mod keyset;
 mod legs;
+mod login;
 mod number;
 mod oauth;
 pub mod search;
@@ -29,6 +31,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use url::Url;
 
+pub use self::login::{Invitation, LoggedIn, LoginError, LoginWay, SCOPES_FOR_WEBHOOKS, SCOPES_TO_READ, WebexLogin};
 use self::{
     api::{Access, Api},
     case_number::CaseNumbers,

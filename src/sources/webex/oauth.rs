@@ -1,4 +1,5 @@
-//! The token endpoint: one refresh token in, a token pair out. Who asks when, and where the pair is kept, is `vault.rs`.
+//! The token endpoint: a refresh token or a login's code in, a token pair out. Who refreshes when, and where the pair is kept, is
+//! `vault.rs`; how a person comes by a code is `login.rs`.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -7,6 +8,7 @@ use http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
+use uuid::Uuid;
 
 use super::number::number_or_text;
 use crate::{
@@ -73,15 +75,25 @@ struct WirePair {
 impl TokenEndpoint {
     /// Exchanges `refresh_token` for a pair. Asks once; the caller makes sure that nobody else asks meanwhile.
     pub(super) async fn refresh(&self, refresh_token: &SecretString) -> Result<TokenPair, RefreshError> {
+        self.grant(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose_secret())]).await
+    }
+
+    /// Exchanges the code that a login ended with, which the vendor takes once.
+    pub(super) async fn exchange(&self, code: &str, verifier: &SecretString, redirect_uri: &str) -> Result<TokenPair, RefreshError> {
+        let verifier = verifier.expose_secret();
+        let form = [("grant_type", "authorization_code"), ("code", code), ("code_verifier", verifier), ("redirect_uri", redirect_uri)];
+        self.grant(&form).await
+    }
+
+    async fn grant(&self, form: &[(&str, &str)]) -> Result<TokenPair, RefreshError> {
         let asked_at = self.clock.now();
-        let form = [
-            ("grant_type", "refresh_token"),
-            ("client_id", &self.client_id),
-            ("client_secret", self.client_secret.expose_secret()),
-            ("refresh_token", refresh_token.expose_secret()),
-        ];
+        let client = [("client_id", self.client_id.as_str()), ("client_secret", self.client_secret.expose_secret())];
+        let form: Vec<_> = form.iter().chain(&client).collect();
         let request = self.http.request(Method::POST, &self.url).map_err(|error| failed(&error, VendorTrace::default()))?;
-        let response = self.http.send(request.form(&form)).await.map_err(|error| failed(&error, VendorTrace::default()))?;
+        let request_id = format!("CALLSCRIBE_{}", Uuid::new_v4());
+        let request = request.header("TrackingId", &request_id).form(&form);
+        let unanswered = VendorTrace { status: None, request_id: Some(request_id) };
+        let response = self.http.send(request).await.map_err(|error| failed(&error, unanswered))?;
         if !response.status().is_success() {
             return Err(self.refusal(response).await);
         }

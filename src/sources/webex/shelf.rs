@@ -16,8 +16,9 @@ use crate::{
     ledger::VendorTrace,
     sources::SourceError,
     store::{
-        PooledConnection, SealError, Sealer, Store, StoreError,
-        tokens::{self, SealedPair, TokenRow},
+        Connection, PooledConnection, SealError, Sealer, Store, StoreError,
+        logins::{NewLogin, store_login},
+        tokens::{self, RefreshClaim, Refusal, SealedPair, TokenRow},
     },
 };
 
@@ -45,6 +46,10 @@ impl Shelf {
         Self { store, sealer, clock, leftover: Mutex::default() }
     }
 
+    pub(super) fn database(&self) -> &Store {
+        &self.store
+    }
+
     /// Offers the settings' token to the row, which takes it if it never saw it.
     pub(super) async fn offer(&self, token: &SecretString, fingerprint: &str) -> Result<(), SourceError> {
         let sealed = self.sealer.seal(REFRESH, token.expose_secret()).map_err(unsealed)?;
@@ -69,11 +74,11 @@ impl Shelf {
         self.sealer.open(REFRESH, &row.refresh_token).map_err(unsealed)
     }
 
-    pub(super) async fn claim(&self, version: i64, holder: &str, lease: Duration) -> Result<bool, SourceError> {
-        tokens::claim_refresh(&mut *self.connection().await?, NAME, version, holder, lease).await.map_err(unreachable)
+    pub(super) async fn claim(&self, version: i64, claim: RefreshClaim<'_>) -> Result<bool, SourceError> {
+        tokens::claim_refresh(&mut *self.connection().await?, NAME, version, claim).await.map_err(unreachable)
     }
 
-    pub(super) async fn refuse(&self, version: i64, why: &str) -> Result<bool, SourceError> {
+    pub(super) async fn refuse(&self, version: i64, why: &str) -> Result<Refusal, SourceError> {
         tokens::refuse(&mut *self.connection().await?, NAME, version, why).await.map_err(unreachable)
     }
 
@@ -102,6 +107,30 @@ impl Shelf {
             *self.leftover.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, sealed));
         }
         last.map_err(unreachable)
+    }
+
+    /// Keeps the pair of a login on the caller's transaction, in place of whatever was there. `org_id` is the tenant that proved to
+    /// be the token's, if one did.
+    pub(super) async fn keep_login(
+        &self,
+        transaction: &mut Connection,
+        pair: &TokenPair,
+        refresh_token: &SecretString,
+        login: &LoginNote<'_>,
+    ) -> Result<(), LoginNotKept> {
+        let mut sealed = self.sealed(pair)?;
+        sealed.org_id = login.org_id.map(str::to_owned).or(sealed.org_id);
+        let refresh_token = self.sealer.seal(REFRESH, refresh_token.expose_secret()).map_err(unsealed)?;
+        let login = NewLogin {
+            name: NAME,
+            pair: &sealed,
+            refresh_token: &refresh_token,
+            way: login.way,
+            by: login.by,
+            older_seed: login.older_seed,
+            now: self.clock.now(),
+        };
+        Ok(store_login(transaction, &login).await?)
     }
 
     /// Stores what could not be stored before.
@@ -135,8 +164,33 @@ impl Shelf {
     }
 }
 
+/// What is kept beside the pair of a login.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LoginNote<'a> {
+    pub(super) org_id: Option<&'a str>,
+    pub(super) way: &'a str,
+    pub(super) by: &'a str,
+    pub(super) older_seed: Option<&'a str>,
+}
+
+/// A login could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoginNotKept {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Seal(#[from] SourceError),
+}
+
+// a transaction that cannot begin or commit
+impl From<diesel::result::Error> for LoginNotKept {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 /// The organisation that a token names in its last part, when it has the usual form. A hint for people, trusted for nothing.
-fn told_org(token: &str) -> Option<String> {
+pub(super) fn told_org(token: &str) -> Option<String> {
     let (_, last) = token.rsplit_once('_')?;
     Uuid::try_parse(last).ok().map(|id| id.to_string())
 }

@@ -3,6 +3,9 @@
 //! Tokens are kept sealed in PostgreSQL. A refresh is claimed by compare-and-set, made outside any transaction, and stored from
 //! the version it read. A refresher that dies is replaced when its claim runs out. What one crash can still cost is a rotated
 //! refresh token that the vendor gave and nobody stored; then a person logs in again, and the error says so.
+//!
+//! A refresh token that the vendor refuses opens a circuit, in the row and so for everyone: nobody asks the token endpoint but one
+//! process every few minutes, in case the vendor was wrong. It is told once. A login, by whatever way, closes it.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,14 +20,14 @@ use uuid::Uuid;
 
 use super::{
     oauth::{RefreshError, TokenEndpoint},
-    shelf::{NAME, Shelf, unreachable},
+    shelf::{NAME, Shelf},
 };
 use crate::{
     clock::Clock,
-    domain::SourceName,
+    domain::{Reason, SourceName},
     ledger::VendorTrace,
     sources::SourceError,
-    store::{StoreError, tokens::TokenRow},
+    store::tokens::{RefreshClaim, Refusal, TokenRow},
     telemetry::metrics,
 };
 
@@ -37,10 +40,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// First and longest pause between looks at the row while another process refreshes.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LAST_LOOK: Duration = Duration::from_secs(1);
-/// Milliseconds after which a refused token is tried again, in case the vendor was wrong.
-const REFUSED_FOR: i64 = 5 * 60 * 1000;
-/// Time to log in again before the refresh token ends.
-const LOGIN_SOON: TimeDelta = TimeDelta::days(14);
+/// After this a refused token is tried again, in case the vendor was wrong.
+const REFUSED_FOR: Duration = Duration::from_mins(5);
 
 /// A token to send, and which version it is, so that a refusal is counted against the right one.
 #[derive(Clone, Debug)]
@@ -71,15 +72,15 @@ pub(super) struct Vault {
     clock: Arc<dyn Clock>,
     /// This keeper, among all processes.
     holder: String,
-    /// The refresh token of the settings.
-    seed: SecretString,
+    /// The refresh token of the settings, if there is one.
+    seed: Option<SecretString>,
     kept: Mutex<Option<Kept>>,
     /// One look at the row at a time in this process; tells whether the settings' token was offered to the row.
     offered: tokio::sync::Mutex<bool>,
 }
 
 impl Vault {
-    pub(super) fn new(shelf: Shelf, endpoint: TokenEndpoint, seed: SecretString) -> Arc<Self> {
+    pub(super) fn new(shelf: Shelf, endpoint: TokenEndpoint, seed: Option<SecretString>) -> Arc<Self> {
         let clock = Arc::clone(&endpoint.clock);
         let holder = Uuid::new_v4().to_string();
         Arc::new(Self { shelf, endpoint, clock, holder, seed, kept: Mutex::default(), offered: tokio::sync::Mutex::default() })
@@ -107,6 +108,13 @@ impl Vault {
         self.find(version).await
     }
 
+    /// A token newer than `version` if one is stored already, as after a login; asks no vendor.
+    pub(super) async fn stored_since(self: &Arc<Self>, version: i64) -> Result<Option<Token>, SourceError> {
+        let Some(row) = self.shelf.row().await? else { return Ok(None) };
+        let newer = self.open(&row)?.filter(|kept| kept.token.version > version && self.clock.now() < kept.ends_at);
+        Ok(newer.map(|kept| self.keep(kept)))
+    }
+
     fn kept_for(&self, version: i64) -> Option<Token> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
@@ -114,9 +122,10 @@ impl Vault {
     }
 
     async fn offer_seed(&self) -> Result<(), SourceError> {
-        let identity = [self.endpoint.client_id.as_bytes(), self.seed.expose_secret().as_bytes()].join(&0);
-        let fingerprint = hex::encode(digest::digest(&digest::SHA256, &identity));
-        self.shelf.offer(&self.seed, &fingerprint).await
+        match &self.seed {
+            Some(seed) => self.shelf.offer(seed, &fingerprint(&self.endpoint.client_id, seed)).await,
+            None => Ok(()),
+        }
     }
 
     /// Reads the row until it has a token newer than `version`, refreshing it when nobody else does.
@@ -137,7 +146,7 @@ impl Vault {
             if is_held(&row) && row.refreshing_by.is_none() {
                 return Err(cooling_down(&row));
             }
-            if !is_held(&row) && self.shelf.claim(row.version, &self.holder, REFRESH_LEASE).await? {
+            if !is_held(&row) && self.shelf.claim(row.version, self.refresh_claim()).await? {
                 match self.refresh(row).await {
                     Ok(Some(token)) => return Ok(token),
                     // another version came in between: look again
@@ -156,6 +165,10 @@ impl Vault {
         }
     }
 
+    fn refresh_claim(&self) -> RefreshClaim<'_> {
+        RefreshClaim { holder: &self.holder, lease: REFRESH_LEASE, probe_after: REFUSED_FOR }
+    }
+
     /// Up to 50 ms that differ from process to process, so that those who wait do not look in step.
     fn jitter(&self) -> Duration {
         Duration::from_millis(self.holder.bytes().map(u64::from).sum::<u64>() % 50)
@@ -167,8 +180,8 @@ impl Vault {
         }
         // someone removed the row: begin again from the settings
         self.offer_seed().await?;
-        let gone = StoreError::Row { table: "oauth_tokens", what: "the row of `webex` does not stay".to_owned() };
-        self.shelf.row().await?.ok_or_else(|| unreachable(gone))
+        let nobody = || refused("nobody has logged in: run `callscribe webex login`".to_owned(), VendorTrace::default());
+        self.shelf.row().await?.ok_or_else(nobody)
     }
 
     fn open(&self, row: &TokenRow) -> Result<Option<Kept>, SourceError> {
@@ -192,20 +205,21 @@ impl Vault {
                 if !self.shelf.store(row.version, &pair).await? {
                     return Ok(None);
                 }
-                warn_before_the_end(pair.refresh_expires_at.or(row.refresh_expires_at), self.clock.now());
                 let token = Token { secret: pair.access_token, version: row.version + 1 };
                 Ok(Some(self.keep(Kept::new(token, pair.access_expires_at, self.clock.now()))))
             }
             Err(RefreshError::Refused { what, trace }) => {
                 count("refused");
-                if !self.shelf.refuse(row.version, &what).await? {
-                    return Ok(None);
+                match self.shelf.refuse(row.version, &what).await? {
+                    Refusal::Late => return Ok(None),
+                    Refusal::Again => tracing::info!(credential = NAME, what, "Webex still refuses our refresh token"),
+                    Refusal::First => tracing::error!(
+                        credential = NAME,
+                        what,
+                        hint = Reason::LoginNeeded.advice(),
+                        "Webex refuses our refresh token: run `callscribe webex login`"
+                    ),
                 }
-                tracing::error!(
-                    credential = NAME,
-                    what,
-                    "Webex refuses our refresh token: log in again and set the new `WEBEX_CC_REFRESH_TOKEN`"
-                );
                 Err(refused(what, trace))
             }
             Err(RefreshError::Failed { what, pause, throttled, trace }) => {
@@ -231,20 +245,17 @@ fn is_held(row: &TokenRow) -> bool {
 }
 
 fn is_refused(row: &TokenRow) -> bool {
-    row.refused_milliseconds_ago.is_some_and(|ago| ago < REFUSED_FOR)
+    row.refused_milliseconds_ago.and_then(|ago| u64::try_from(ago).ok()).is_some_and(|ago| Duration::from_millis(ago) < REFUSED_FOR)
 }
 
 fn count(outcome: &'static str) {
     metrics::token_refreshed(NAME, outcome);
 }
 
-fn warn_before_the_end(refresh_expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) {
-    let Some(ends_at) = refresh_expires_at else { return };
-    let seconds = u32::try_from((ends_at - now).num_seconds().max(0)).unwrap_or(u32::MAX);
-    metrics::refresh_token_left(NAME, seconds);
-    if ends_at - now < LOGIN_SOON {
-        tracing::warn!(credential = NAME, %ends_at, "the refresh token ends soon: log in again and set the new `WEBEX_CC_REFRESH_TOKEN`");
-    }
+/// By what a refresh token is known without being known: a setting that was taken once is not taken again.
+pub(super) fn fingerprint(client_id: &str, refresh_token: &SecretString) -> String {
+    let identity = [client_id.as_bytes(), refresh_token.expose_secret().as_bytes()].join(&0);
+    hex::encode(digest::digest(&digest::SHA256, &identity))
 }
 
 fn refused(what: String, trace: VendorTrace) -> SourceError {

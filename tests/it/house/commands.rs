@@ -60,7 +60,7 @@ fn commands_shown(document: &str) -> Vec<String> {
 /// What follows the executable's name, without comments and with placeholders filled in.
 fn arguments(line: &str) -> Option<String> {
     let rest = PREFIXES.iter().find_map(|prefix| line.trim().strip_prefix(prefix))?;
-    let rest = [" #", "  ", " | ", " && "].iter().fold(rest, |rest, end| rest.split(end).next().unwrap_or(rest)).trim();
+    let rest = [" #", "  ", " | ", " && ", " < "].iter().fold(rest, |rest, end| rest.split(end).next().unwrap_or(rest)).trim();
     Some(PLACEHOLDERS.iter().fold(rest.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value)))
 }
 

@@ -49,7 +49,7 @@ impl Office {
             access: WebexAccess::Refreshed {
                 client_id: credentials.client_id.clone(),
                 client_secret: credentials.client_secret.clone().into(),
-                refresh_token: credentials.refresh_token.clone().into(),
+                refresh_token: Some(credentials.refresh_token.clone().into()),
                 vault: VaultSettings { key: EncryptionKey::new([7; 32]), previous: None },
             },
             org_id: OrgId::parse(self.vendor.org_id().to_string()).unwrap(),

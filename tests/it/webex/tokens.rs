@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use callscribe::{
     config::{EncryptionKey, VaultSettings, WebexAccess, WebexSettings},
     sources::{SourceError, webex::Webex},
-    store::{Store, tokens},
+    store::{
+        Store,
+        tokens::{self, RefreshClaim, Refusal},
+    },
 };
 use callscribe_simulators::{
     When,
@@ -24,7 +27,7 @@ async fn version(store: &Store) -> i64 {
 
 fn set_refresh_token(settings: &mut WebexSettings, token: &str) {
     if let WebexAccess::Refreshed { refresh_token, .. } = &mut settings.access {
-        *refresh_token = token.into();
+        *refresh_token = Some(token.into());
     }
 }
 
@@ -124,10 +127,28 @@ async fn a_refresher_that_died_is_replaced_when_its_time_is_over() {
     let store = office.database.store();
     let before = version(&store).await;
     let mut connection = store.connection().await.unwrap();
-    assert!(tokens::claim_refresh(&mut connection, "webex", before, "a process that dies", Duration::from_millis(700)).await.unwrap());
+    let (holder, lease) = ("a process that dies", Duration::from_millis(700));
+    let claim = RefreshClaim { holder, lease, probe_after: Duration::from_mins(5) };
+    assert!(tokens::claim_refresh(&mut connection, "webex", before, claim).await.unwrap());
     office.vendor.expire_access_tokens();
     assert_eq!(read(&*source, office.day()).await.unwrap().calls.len(), 3);
     assert_eq!(version(&store).await, before + 1);
+}
+
+#[tokio::test]
+async fn whoever_looked_just_before_a_refusal_does_not_ask_as_well() {
+    let office = Office::open(WebexPlan::ordinary(7, 3)).await;
+    read(&*office.process(), office.day()).await.unwrap();
+    let store = office.database.store();
+    let (seen, connection) = (version(&store).await, &mut *store.connection().await.unwrap());
+    for refusal in [Refusal::First, Refusal::Again] {
+        assert_eq!(tokens::refuse(connection, "webex", seen, "revoked").await.unwrap(), refusal);
+        let claim = RefreshClaim { holder: "late", lease: Duration::from_secs(1), probe_after: Duration::from_mins(5) };
+        assert!(!tokens::claim_refresh(connection, "webex", seen, claim).await.unwrap(), "minutes must pass");
+        travel(&store, Duration::from_mins(6)).await;
+        assert!(tokens::claim_refresh(connection, "webex", seen, claim).await.unwrap(), "then one may look");
+    }
+    assert_eq!(tokens::refuse(connection, "webex", seen - 1, "revoked").await.unwrap(), Refusal::Late);
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! `callscribe webex`: what is arranged with Webex by hand.
 
+mod login;
 mod subscribe;
 mod subscriptions;
+mod token;
 mod unsubscribe;
 mod vendor;
 
@@ -18,6 +20,10 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Log in, in a browser, by pasting a code, or with the refresh token of a service app
+    Login(login::Arguments),
+    /// Show whose the tokens are, what they allow and when they end
+    Token(token::Arguments),
     /// Have Webex tell by webhook when recordings can be fetched and calls end
     Subscribe(subscribe::Arguments),
     /// List the subscriptions to webhooks, and whether they are active
@@ -28,6 +34,8 @@ enum Action {
 
 pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     match &arguments.action {
+        Action::Login(arguments) => login::run(arguments, output).await,
+        Action::Token(arguments) => token::run(arguments, output).await,
         Action::Subscribe(arguments) => subscribe::run(arguments, output).await,
         Action::Subscriptions(arguments) => subscriptions::run(arguments, output).await,
         Action::Unsubscribe(arguments) => unsubscribe::run(arguments, output).await,

@@ -59,8 +59,8 @@ impl Vendor {
 pub(super) fn refusal(error: SourceError) -> Failure {
     let hint = match error.reason() {
         Reason::Forbidden => {
-            "subscriptions need the scopes `cjp:config` and `cjp:config_write`: add them to the integration or service app, consent again, \
-             and set the new refresh token; a token keeps the scopes it was made with"
+            "subscriptions need the scopes `cjp:config` and `cjp:config_write`: add them to the integration or service app, have it authorised \
+             again, and run `callscribe webex login --webhooks`; a token keeps the scopes it was made with"
         }
         Reason::VendorRejected => "`callscribe webex subscriptions` shows what is there, `callscribe webex unsubscribe ID` makes room",
         other => other.advice(),
