@@ -36,8 +36,8 @@ const ACCESS_KEY: &str = "bench";
 const SECRET_KEY: &str = "bench-secret";
 /// One large recording: nine hours of stereo PCM.
 const LARGE_BYTES: u64 = 1024 * 1024 * 1024;
-/// Recordings of a GiB together, copied at once: as many as a worker takes by default, and four times as many.
-const AT_ONCE: [usize; 2] = [8, 32];
+/// Recordings of a GiB together, copied at once: as many as a worker takes by default, and many more.
+const AT_ONCE: [usize; 3] = [8, 32, 128];
 /// How often the memory of a process that is not ours is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -174,12 +174,15 @@ async fn upload(endpoint: &str, url: &str, at_once: usize) -> Result<()> {
 }
 
 async fn copy(blob: &Blob, http: &Client, url: &str, key: String) -> Result<u64> {
+    let mut inflow = blob.inflow().await?;
     let response = http.send(http.request(http::Method::GET, &url.parse()?)?).await?;
     let mut bytes = response.stream();
     let mut upload = blob.upload(key, ObjectDescription::default());
-    while let Some(chunk) = bytes.next().await {
+    while let Some(chunk) = inflow.next(&mut bytes).await {
+        inflow.take_place().await?;
         upload.push(chunk?).await?;
     }
+    drop(inflow);
     Ok(upload.finish().await?.size)
 }
 

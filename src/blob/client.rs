@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use super::BlobError;
+use super::{BlobError, inflow::BODIES_AT_ONCE};
 use crate::config::{BlobSettings, Checksums};
 
 /// S3 stands in every region: a connection that takes longer goes nowhere.
@@ -27,7 +27,7 @@ const TRIES: u32 = 3;
 /// Where an S3 that is not Amazon's is, when nobody says: it must be signed for somewhere.
 const ANYWHERE: &str = "us-east-1";
 
-/// A bucket. Cloning it clones a handle; all clones share the bound on parts in memory.
+/// A bucket. Cloning it clones a handle; all clones share the bounds on parts in memory and on bodies that pour in.
 #[derive(Clone)]
 pub struct Blob {
     pub(super) client: Client,
@@ -35,6 +35,7 @@ pub struct Blob {
     pub(super) checksums: Checksums,
     pub(super) part_bytes: usize,
     pub(super) permits: Arc<Semaphore>,
+    pub(super) inflows: Arc<Semaphore>,
     /// Uploads being cleared away behind the back of whoever dropped them.
     pub(super) aborts: TaskTracker,
 }
@@ -89,6 +90,7 @@ impl Blob {
             checksums: settings.checksums,
             part_bytes: settings.part_bytes,
             permits: Arc::new(Semaphore::new(settings.parts_in_flight)),
+            inflows: Arc::new(Semaphore::new(BODIES_AT_ONCE)),
             aborts: TaskTracker::new(),
         }
     }

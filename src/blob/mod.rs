@@ -7,11 +7,13 @@ mod body;
 mod checksum;
 mod client;
 mod error;
+mod inflow;
 mod read;
 mod stale;
 mod upload;
 
 pub use client::{Blob, IfMissing};
 pub use error::BlobError;
+pub use inflow::Inflow;
 pub use read::{ObjectHead, Reading};
 pub use upload::{ObjectDescription, StoredObject, Upload};

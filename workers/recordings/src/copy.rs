@@ -8,13 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use callscribe::{
     audio::WavError,
-    blob::{ObjectDescription, Upload},
+    blob::{Inflow, ObjectDescription, Upload},
     clock::Clock,
     domain::RecordingOffer,
     sources::{Download, RecordingAnswer, SourceError},
     store::recordings::{StoredCopy, StoredRecording},
 };
-use futures_util::StreamExt;
 
 use crate::{
     content::{Content, Described},
@@ -102,14 +101,16 @@ impl Transfer {
 
     /// Takes bytes until the file ends or something breaks.
     async fn go_on(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        let mut inflow = self.place(plan).await?;
         let download = plan.source.download(&plan.offer, self.upload.size()).await?;
         self.begin(plan, &download)?;
         let mut bytes = download.bytes;
         loop {
             let next = tokio::select! {
                 () = plan.stop.cancelled() => return Err(Trouble::Stopped),
-                next = tokio::time::timeout(SILENCE, bytes.next()) => next.map_err(|_| Trouble::Silent(SILENCE))?,
+                next = tokio::time::timeout(SILENCE, inflow.next(&mut bytes)) => next.map_err(|_| Trouble::Silent(SILENCE))?,
             };
+            inflow.take_place().await?;
             match next {
                 None => break,
                 Some(Ok(chunk)) => self.take(plan, chunk).await?,
@@ -121,6 +122,14 @@ impl Transfer {
         match self.total_bytes {
             Some(expected) if self.upload.size() < expected => Err(Trouble::Short { got: self.upload.size(), expected }),
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// A place among the recordings that pour in; a worker that must stop does not wait for one.
+    async fn place(&self, plan: &Plan) -> Result<Inflow, Trouble> {
+        tokio::select! {
+            () = plan.stop.cancelled() => Err(Trouble::Stopped),
+            inflow = plan.blob.inflow() => Ok(inflow?),
         }
     }
 
