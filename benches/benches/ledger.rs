@@ -96,14 +96,20 @@ async fn measure(store: &Store, hints: &Hints) -> Result<()> {
     let whole = whole(store, hints, &handler).await?;
     println!("enqueue + drain at once{whole:>8.0} jobs/s");
 
-    enqueue(store, hints, "backlog", BACKLOG).await?;
-    let backlog = drain(store, hints, &handler, JOBS / 4).await?;
+    empty(store, hints).await?;
+    // as many as above are drained, so that starting and stopping the worker weighs the same
+    enqueue(store, hints, "backlog", BACKLOG + JOBS).await?;
+    let backlog = drain(store, hints, &handler, JOBS).await?;
     println!("with {BACKLOG} waiting     {backlog:>8.0} jobs/s   {:.2} of the drain above", backlog / drained);
-    store.connection().await?.batch_execute("TRUNCATE jobs, job_attempts").await?;
-    redis::cmd("FLUSHALL").query_async::<()>(&mut hints.connection()).await?;
+    empty(store, hints).await?;
 
     latency(store, hints, &handler).await?;
     Ok(())
+}
+
+async fn empty(store: &Store, hints: &Hints) -> Result<()> {
+    store.connection().await?.batch_execute("TRUNCATE jobs, job_attempts; CHECKPOINT").await?;
+    Ok(redis::cmd("FLUSHALL").query_async::<()>(&mut hints.connection()).await?)
 }
 
 async fn enqueue(store: &Store, hints: &Hints, prefix: &str, jobs: usize) -> Result<f64> {
