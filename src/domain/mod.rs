@@ -8,6 +8,7 @@ mod job;
 mod reason;
 mod recording;
 mod status;
+mod summary;
 mod transcript;
 mod window;
 
@@ -19,5 +20,6 @@ pub use job::{JobKind, JobState, PRIORITY_BACKFILL, PRIORITY_FRESH, UnknownJobKi
 pub use reason::{Reason, UnknownReason};
 pub use recording::{Leg, LegPolicy, RecordingOffer};
 pub use status::{CallTranscriptStatus, SourceName, TranscriptStatus, UnknownWord};
+pub use summary::{CallSummary, SummaryNote};
 pub use transcript::TranscriptOffer;
 pub use window::{EmptyWindow, Window};

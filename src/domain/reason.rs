@@ -68,6 +68,8 @@ vocabulary! {
         NoTranscript = "no_transcript",
         /// The vendor's transcript is in no form that we know.
         UnrecognisedTranscriptFormat = "unrecognised_transcript_format",
+        /// The vendor's assistant has not summarised the call yet.
+        SummaryNotReady = "summary_not_ready",
         // ours
         /// The job's parameters cannot be read.
         PoisonPayload = "poison_payload",
@@ -134,6 +136,7 @@ impl Reason {
             Self::UnrecognisedTranscriptFormat => {
                 "the bytes are in the bucket, the error names the key: send them with a bug report, requeue after an upgrade, or set TRANSCRIPTION_PROVIDER=webex,whisper"
             }
+            Self::SummaryNotReady => "nothing: it is asked for again for a day; a call without a summary is no error",
             Self::PoisonPayload => "it was enqueued by another version or by hand; cancel it, or requeue after an upgrade",
             Self::Panicked | Self::Unexpected => "a bug: report it with the error text",
             Self::TimedOut => "see what it waited for in the error; requeue",

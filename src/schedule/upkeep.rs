@@ -10,6 +10,8 @@ use crate::domain::Window;
 pub enum UpkeepTask {
     /// Compares what the vendor lists with what is held.
     Reconcile(Reconcile),
+    /// Asks for the summary of the call that the job names.
+    Summarise,
 }
 
 /// Which calls are compared.
@@ -51,5 +53,6 @@ mod tests {
         assert_eq!(json["task"], "reconcile");
         assert_eq!(UpkeepTask::from_json(&json).unwrap(), task);
         assert!(UpkeepTask::from_json(&serde_json::json!({ "task": "tidy" })).is_err());
+        assert_eq!(UpkeepTask::Summarise.to_json().unwrap(), serde_json::json!({ "task": "summarise" }));
     }
 }

@@ -16,7 +16,7 @@ pub use listing::UNTIL_CONFIGURED;
 pub use transcript::{Span, Speaker, SpokenWord, Turn, UnrecognisedTranscript, VendorTranscript};
 
 use crate::{
-    domain::{Call, OrgId, Reason, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
+    domain::{Call, CallSummary, OrgId, Reason, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
     ledger::VendorTrace,
     store::StoreError,
 };
@@ -284,6 +284,12 @@ pub trait Source: Send + Sync + 'static {
     async fn fetch_transcript(&self, offer: &TranscriptOffer) -> Result<Bytes, SourceError> {
         let _ = offer;
         Err(SourceError::Gone { trace: VendorTrace::default() })
+    }
+
+    /// What the vendor's assistant made of one closed call; none yet, or none ever. A vendor without one has none.
+    async fn summary(&self, session: &SessionId) -> Result<Option<CallSummary>, SourceError> {
+        let _ = session;
+        Ok(None)
     }
 
     /// Reads the bytes of a transcript; asks nobody.

@@ -214,6 +214,8 @@ pub struct CallStory {
     pub vendor_record: Value,
     /// Its recordings.
     pub recordings: Vec<RecordingSeen>,
+    /// What the vendor's assistant made of it, where a tenant has one.
+    pub summary: Option<Value>,
     /// Its transcripts, versions in order.
     pub transcripts: Vec<TranscriptSeen>,
 }
@@ -222,6 +224,12 @@ pub struct CallStory {
 struct Payload {
     #[diesel(sql_type = sql_types::Jsonb)]
     raw_payload: Value,
+}
+
+#[derive(QueryableByName)]
+struct Summary {
+    #[diesel(sql_type = sql_types::Jsonb)]
+    summary: Value,
 }
 
 #[derive(QueryableByName)]
@@ -270,5 +278,10 @@ pub async fn call_story(connection: &mut Connection, session: &SessionId) -> Res
     .bind::<sql_types::Text, _>(session.as_str())
     .load(connection)
     .await?;
-    Ok(Some(CallStory { call, vendor_record: payload.raw_payload, recordings, transcripts }))
+    let summaries: Vec<Summary> = diesel::sql_query("SELECT summary FROM call_summaries WHERE session_id = $1")
+        .bind::<sql_types::Text, _>(session.as_str())
+        .load(connection)
+        .await?;
+    let summary = summaries.into_iter().next().map(|row| row.summary);
+    Ok(Some(CallStory { call, vendor_record: payload.raw_payload, recordings, summary, transcripts }))
 }

@@ -13,6 +13,7 @@ pub mod recordings;
 pub(crate) mod schema;
 mod seal;
 pub mod settings;
+pub mod summaries;
 pub mod sync_state;
 pub mod tokens;
 pub mod transcriptions;

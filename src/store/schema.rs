@@ -81,6 +81,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// One row per call that the vendor's assistant summarised.
+    call_summaries (session_id) {
+        session_id -> Text,
+        source -> Text,
+        summary -> Jsonb,
+        chosen_wrap_up_code -> Nullable<Text>,
+        stored_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// One row per transcript a call should have.
     call_transcripts (id) {
         id -> Uuid,

@@ -201,6 +201,40 @@ async fn a_call_shows_its_whole_story_in_the_order_of_time() {
 }
 
 #[tokio::test]
+async fn a_call_shows_each_leg_with_its_provider_and_what_the_assistant_noted() {
+    let database = harness::database().await;
+    let rows = [
+        "INSERT INTO call_interactions (session_id, source, start_time, closed, transcript_status, raw_payload)
+         VALUES ('c1', 'webex', now(), true, 'error', '{}')",
+        "INSERT INTO call_transcripts (id, session_id, leg, provider, status, error_code, error_message)
+         VALUES (gen_random_uuid(), 'c1', 'main', 'webex', 'error', 'no_transcript', 'the vendor made none')",
+        "INSERT INTO call_transcripts (id, session_id, leg, provider, status, language, transcript_text, transcript_json, completed_at)
+         VALUES (gen_random_uuid(), 'c1', 'va-main', 'whisper', 'complete', 'en', 'hello', '{}', now())",
+        r#"INSERT INTO call_summaries (session_id, source, summary)
+           VALUES ('c1', 'webex', '{"post_call": [{"key_actions_taken": "opened a case\ncalled back"}], "mid_call": []}')"#,
+    ];
+    let store = database.store();
+    let mut connection = store.connection().await.unwrap();
+    for row in rows {
+        diesel_async::RunQueryDsl::execute(diesel::sql_query(row), &mut connection).await.unwrap();
+    }
+    let told = on(&database, &["calls", "show", "c1"]).await;
+    assert_eq!(told.status, 0, "{}", told.stderr);
+    let lines: Vec<_> = told.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for line in [
+        "main 1 webex error: no_transcript - -",
+        "va-main 1 whisper complete en -",
+        "why the vendor made none",
+        "done opened a case",
+        "called back",
+    ] {
+        assert!(lines.iter().any(|told| told == line), "no `{line}` in\n{}", told.stdout);
+    }
+    let told = json(&on(&database, &["calls", "show", "c1", "--json"]).await);
+    assert_eq!(told["summary"]["post_call"][0]["key_actions_taken"], "opened a case\ncalled back");
+}
+
+#[tokio::test]
 async fn a_backfill_is_one_job_a_day_and_asking_twice_makes_no_more() {
     let database = harness::database().await;
     let arguments = ["sync", "--from", "2026-11-01", "--to", "2026-11-08", "--json"];

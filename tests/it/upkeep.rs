@@ -1,6 +1,7 @@
 //! The upkeep handler against PostgreSQL: which task a job is, and what each leaves behind.
 
 mod reconcile;
+mod summaries;
 
 use callscribe::{
     domain::{JobKind, Reason, SourceName},

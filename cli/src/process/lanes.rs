@@ -39,6 +39,7 @@ pub(crate) fn lanes(
             JobKind::Recording => {
                 let (blob, largest) = (needed(blob)?.clone(), needed(settings.storage.as_ref())?.recording_max_bytes);
                 let handler = RecordingHandler::new(sources.clone(), blob, settings.recording.clone(), largest, Arc::clone(&clock));
+                let handler = if settings.providers.summaries { handler.asking_for_summaries() } else { handler };
                 Arc::new(match settings.providers.of_legs() {
                     Some(provider) => handler.transcribing_legs_by(provider),
                     None => handler,

@@ -39,7 +39,7 @@ pub(super) fn summary_of(call: &Call) -> Summary {
     Summary {
         initial_contact_reason: format!("The customer's device {number} does not start."),
         key_actions_taken: format!("Read the number on the label.\nOpened request {number}.\nPromised to call back."),
-        wrap_up_code: format!("Wrap-up {}", number % 4),
+        wrap_up_code: call.spec.wrap_up.map_or_else(|| format!("Wrap-up {}", number % 4), str::to_owned),
     }
 }
 

@@ -17,6 +17,7 @@ mod oauth;
 pub mod search;
 mod shelf;
 mod subscriptions;
+mod summaries;
 mod tasks;
 mod transcript;
 mod translate;
@@ -50,7 +51,7 @@ pub use self::{
 use crate::{
     clock::Clock,
     config::{WebexAccess, WebexSettings},
-    domain::{OrgId, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
+    domain::{CallSummary, OrgId, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
     hints::Hints,
     outbound::{Budget, Client, ClientError, Limits},
     sources::{CallPage, DetailsBy, Download, PageCursor, RecordingAnswer, Source, SourceError, UnrecognisedTranscript, VendorTranscript},
@@ -201,6 +202,10 @@ impl Source for Webex {
 
     async fn fetch_transcript(&self, offer: &TranscriptOffer) -> Result<Bytes, SourceError> {
         self.downloads.whole(&offer.link, LARGEST_TRANSCRIPT).await
+    }
+
+    async fn summary(&self, session: &SessionId) -> Result<Option<CallSummary>, SourceError> {
+        summaries::ask(&self.api, session).await
     }
 
     fn read_transcript(&self, offer: &TranscriptOffer, bytes: &[u8]) -> Result<VendorTranscript, UnrecognisedTranscript> {

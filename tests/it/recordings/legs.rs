@@ -78,7 +78,7 @@ async fn a_job_killed_after_it_noted_the_offers_makes_no_second_job_of_any() {
     );
     assert_eq!(stage.downloads(), 3, "the call twice, since nothing told that it was there, the consultation once");
     let late =
-        finish_with(&mut *stage.context.store.connection().await.unwrap(), &killed, &callscribe::ledger::Effect::none()).await.unwrap();
+        finish_with(&mut stage.context.store.connection().await.unwrap(), &killed, &callscribe::ledger::Effect::none()).await.unwrap();
     assert_eq!(late, callscribe::ledger::Finished::LeaseLost);
 }
 
@@ -127,4 +127,18 @@ async fn an_api_that_does_not_know_virtual_agents_is_asked_without_them() {
     let stage = stage([Fault::VaRecordingsUnknown, Fault::VaLegs], LegPolicy::all()).await;
     assert_eq!(stage.run().await, done());
     assert_eq!(stage.text("SELECT string_agg(leg || ':' || status, ' ') AS text FROM call_recordings").await, "main:stored");
+}
+
+#[tokio::test]
+async fn the_summary_of_a_call_is_asked_for_by_one_job_of_its_own_and_only_when_summaries_are_wanted() {
+    let stage = stage([Fault::SeveralLegs], LegPolicy::all()).await;
+    let summaries = "SELECT count(*) || coalesce(max(key), '') AS text FROM jobs WHERE kind = 'upkeep'";
+    stage.run_all().await;
+    assert_eq!(stage.text(summaries).await, "0");
+    let asking = Stage { handler: stage.handler.clone().asking_for_summaries(), ..stage };
+    for _ in 0..2 {
+        again(&asking).await;
+        asking.run_all().await;
+        assert_eq!(asking.text(summaries).await, format!("1{}/summary", asking.webex.truth_at(0).unwrap().session_id));
+    }
 }

@@ -5,6 +5,7 @@ use callscribe::{
     config::RecordingSettings,
     domain::{JobKind, RecordingId, RecordingOffer, SessionId, SourceName, TranscriptId},
     ledger::{Claimed, Hint, NewJob, enqueue, hold},
+    schedule::UpkeepTask,
     store::{Connection, recordings, transcripts},
 };
 use diesel_async::AsyncConnection;
@@ -25,6 +26,22 @@ impl Payload {
     pub(crate) fn of(job: &Claimed) -> Result<Self, Trouble> {
         serde_json::from_value(job.payload.clone()).map_err(|_| Trouble::Poison("its payload is not one of this version"))
     }
+}
+
+/// Assistants write when the agent has wrapped up.
+const SUMMARY_DELAY: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// The job that asks for the call's summary.
+pub(crate) fn summary_job(job: &Claimed, session: &SessionId, source: SourceName) -> Result<NewJob, Trouble> {
+    let payload = UpkeepTask::Summarise.to_json().map_err(|_| Trouble::Poison("its call's summary has no payload"))?;
+    Ok(NewJob {
+        priority: job.priority,
+        delay_milliseconds: i64::try_from(SUMMARY_DELAY.as_millis()).unwrap_or(i64::MAX),
+        source: Some(source),
+        session_id: Some(session.clone()),
+        payload,
+        ..NewJob::new(JobKind::Upkeep, format!("{session}/summary"))
+    })
 }
 
 /// What is on offer of one call, and who asks.

@@ -25,7 +25,7 @@ use callscribe::{
     clock::Clock,
     config::RecordingSettings,
     domain::{JobKind, Leg, RecordingOffer, SessionId, SourceName},
-    ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, enqueue_or_reopen, hold},
+    ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, enqueue, enqueue_or_reopen, hold},
     sources::{RecordingAnswer, Source},
     store::{
         Connection,
@@ -52,6 +52,7 @@ pub struct RecordingHandler {
     settings: RecordingSettings,
     largest_bytes: u64,
     leg_provider: Option<String>,
+    summaries: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -72,7 +73,14 @@ impl RecordingHandler {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let sources = sources.into_iter().map(|source| (source.name(), source)).collect();
-        Self { sources, blob, settings, largest_bytes, leg_provider: None, clock }
+        Self { sources, blob, settings, largest_bytes, leg_provider: None, summaries: false, clock }
+    }
+
+    /// Has the vendor asked, by jobs of their own, for the summary of every call whose recording is looked for.
+    #[must_use]
+    pub const fn asking_for_summaries(mut self) -> Self {
+        self.summaries = true;
+        self
     }
 
     /// Has the legs beside the call that are copied transcribed by `provider`, too.
@@ -100,7 +108,8 @@ impl Handler for RecordingHandler {
 impl RecordingHandler {
     async fn copy_recording(&self, job: &Claimed, context: &RunContext) -> Result<Effect, Trouble> {
         let session = job.session_id.as_ref().ok_or(Trouble::Poison("it names no call"))?;
-        let call = begin(context.store.connection().await?.as_mut(), job, session).await?;
+        let asks_for_summary = self.summaries && Payload::of(job)?.recording_id.is_none();
+        let call = begin(context.store.connection().await?.as_mut(), job, session, asks_for_summary).await?;
         let source_name = call.source;
         let source = self.sources.get(&source_name).ok_or(Trouble::NoSource(source_name))?;
         let offers = match source.recordings(session).await? {
@@ -183,14 +192,24 @@ impl RecordingHandler {
 /// Says that the download has begun, if the job is still ours, and reads what the call is.
 ///
 /// Boxed, like every transaction here: the compiler cannot yet prove an async closure that borrows to be `Send`.
-fn begin<'a>(connection: &'a mut Connection, job: &'a Claimed, session: &'a SessionId) -> BoxFuture<'a, Result<RecordedCall, Trouble>> {
+fn begin<'a>(
+    connection: &'a mut Connection,
+    job: &'a Claimed,
+    session: &'a SessionId,
+    asks_for_summary: bool,
+) -> BoxFuture<'a, Result<RecordedCall, Trouble>> {
     connection
         .transaction(async move |transaction| {
             hold(transaction, job).await?;
             if let Some(transcript) = job.transcript_id {
                 recordings::begin_downloading(transaction, transcript).await?;
             }
-            recordings::recorded_call(transaction, session).await?.ok_or(Trouble::Poison("its call is not in the database"))
+            let call = recordings::recorded_call(transaction, session).await?.ok_or(Trouble::Poison("its call is not in the database"))?;
+            if asks_for_summary {
+                // never due at once: there is no hint to give
+                enqueue(transaction, &[beside::summary_job(job, session, call.source)?]).await?;
+            }
+            Ok(call)
         })
         .boxed()
 }

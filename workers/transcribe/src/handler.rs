@@ -92,7 +92,7 @@ impl TranscribeHandler {
 
 /// What stands behind a job.
 enum Task {
-    Transcribe(TranscriptTask, StoredAudioRow),
+    Transcribe(Box<TranscriptTask>, StoredAudioRow),
     AlreadyComplete,
     /// There is nothing to transcribe; why.
     Impossible(&'static str),
@@ -142,7 +142,7 @@ impl Handler for TranscribeHandler {
         };
         match self.begin(job, context, id).await {
             Ok(Task::Transcribe(task, row)) => tokio::select! {
-                outcome = self.transcribe(id, task, row) => outcome,
+                outcome = self.transcribe(id, *task, row) => outcome,
                 // the request is dropped and with it the connection: the provider stops, too
                 () = context.stop.cancelled() => stopped(),
             },
@@ -171,7 +171,7 @@ impl TranscribeHandler {
                 return Ok(if complete { Task::AlreadyComplete } else { Task::Impossible("has no stored recording") });
             };
             let begun = begin_transcribing(transaction, id, provider, model).await?;
-            Ok(if begun { Task::Transcribe(task, row) } else { Task::Impossible("is given up: requeue it") })
+            Ok(if begun { Task::Transcribe(Box::new(task), row) } else { Task::Impossible("is given up: requeue it") })
         });
         begun.boxed().await.map_err(|error: Failed| of_transaction(error.0))
     }

@@ -50,7 +50,7 @@ impl std::fmt::Debug for VendorTranscripts {
 /// What came of asking.
 pub(crate) enum Asked {
     /// A transcript, with its text.
-    Made { document: TranscriptDocument, text: String },
+    Made { document: Box<TranscriptDocument>, text: String },
     /// Not yet; nothing else is to be asked meanwhile.
     NotYet(Outcome),
     /// Never, or nothing of use: the next provider's turn. With none, what `outcome` makes of it.
@@ -242,7 +242,7 @@ async fn judged(blob: &Blob, row: &StoredAudioRow, kept: Kept) -> Asked {
         vendor_file: Some(key),
         ..TranscriptDocument::of(PROVIDER, &transcription, audio_seconds, checks)
     };
-    Asked::Made { document, text: transcription.text }
+    Asked::Made { document: Box::new(document), text: transcription.text }
 }
 
 fn is_timed(turns: &[Turn]) -> bool {

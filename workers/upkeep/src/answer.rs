@@ -34,6 +34,8 @@ pub(crate) enum UpkeepError {
     Payload(#[source] serde_json::Error),
     #[error("the checkpoint cannot be written")]
     Checkpoint(#[source] serde_json::Error),
+    #[error("the vendor has no summary of the call yet")]
+    NoSummaryYet(Duration),
     #[error("the worker shuts down")]
     ShutDown,
     #[error("the task is long: the rest follows after other work had its turn")]
@@ -46,6 +48,12 @@ impl From<LeaseLost> for UpkeepError {
             LeaseLost::Gone(job) => Self::LeaseLost(job),
             LeaseLost::Store(error) => Self::Store(error),
         }
+    }
+}
+
+impl From<diesel::result::Error> for UpkeepError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
     }
 }
 
@@ -63,6 +71,7 @@ impl UpkeepError {
             Self::Checkpoint(_) => Outcome::Stop(Failure::new(Reason::Unexpected, self)),
             // another worker may have them, and a person may add them here
             Self::Unconfigured(_) => Outcome::Later { wait: UNTIL_CONFIGURED, why: Failure::new(Reason::Forbidden, self) },
+            Self::NoSummaryYet(wait) => Outcome::Later { wait, why: Failure::new(Reason::SummaryNotReady, self) },
             Self::ShutDown => Outcome::Later { wait: Duration::ZERO, why: Failure::new(Reason::ShutDown, self) },
             Self::Unfinished => Outcome::Later { wait: NEXT_TURN, why: Failure::new(Reason::Unfinished, self) },
         }

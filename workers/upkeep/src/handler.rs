@@ -12,7 +12,7 @@ use callscribe::{
     store::{PooledConnection, StoreError},
 };
 
-use crate::{answer::UpkeepError, reconcile};
+use crate::{answer::UpkeepError, reconcile, summary};
 
 /// Handles jobs of kind `upkeep`.
 pub struct UpkeepHandler {
@@ -39,6 +39,7 @@ impl UpkeepHandler {
         let run = Run { job, context, clock: self.clock.as_ref(), sources: &self.sources };
         match UpkeepTask::from_json(&job.payload).map_err(UpkeepError::Payload)? {
             UpkeepTask::Reconcile(task) => reconcile::run(&run, task).await,
+            UpkeepTask::Summarise => summary::run(&run).await,
         }
     }
 }

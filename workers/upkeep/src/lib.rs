@@ -6,5 +6,6 @@
 mod answer;
 mod handler;
 mod reconcile;
+mod summary;
 
 pub use handler::UpkeepHandler;

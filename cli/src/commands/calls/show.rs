@@ -3,7 +3,7 @@
 use std::{io, process::ExitCode};
 
 use callscribe::{
-    domain::{JobId, SessionId},
+    domain::{CallSummary, JobId, SessionId},
     ledger::{AttemptSeen, JobFilter, JobSeen, attempts, list_jobs},
     store::{
         Connection,
@@ -42,6 +42,8 @@ pub(crate) struct Arguments {
 
 /// Jobs of one call: one per kind, and later versions' kinds.
 const MOST_JOBS: i64 = 100;
+/// The leg that is the call itself.
+const MAIN: &str = "main";
 /// Characters of the transcript shown beside the rest.
 const EXCERPT: usize = 600;
 
@@ -73,6 +75,7 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     }
     head(&story, output)?;
     recordings(&story, output)?;
+    transcripts(&story, output)?;
     output.line("\nwhat happened (UTC)")?;
     for event in &events {
         output.prose(38, format_args!("  {}  {:<13}  {}", stamp(event.at), event.subject, event.what))?;
@@ -81,6 +84,7 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         }
     }
     excerpt(&story, output)?;
+    summary(&story, output)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -112,7 +116,8 @@ fn head(story: &CallStory, output: &mut Output) -> io::Result<()> {
     field("began", Some(stamp(call.start_time)))?;
     field("ended", call.end_time.map(stamp))?;
     field("transcript", Some(transcript_state(story)))?;
-    let failed = story.transcripts.last().filter(|transcript| transcript.status == "error");
+    let of_call = story.transcripts.iter().rfind(|transcript| transcript.leg == MAIN);
+    let failed = of_call.filter(|transcript| transcript.status == "error");
     field("why", failed.and_then(|transcript| transcript.error_message.clone()))?;
     field("what to do", failed.and_then(|transcript| advice(transcript.error_code.as_deref()?)).map(str::to_owned))
 }
@@ -146,9 +151,50 @@ fn recordings(story: &CallStory, output: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
+/// Each leg's transcripts, when there are more than the call's own.
+fn transcripts(story: &CallStory, output: &mut Output) -> io::Result<()> {
+    if story.transcripts.len() < 2 {
+        return Ok(());
+    }
+    let mut table = Table::new(output, &["transcript of", "version", "provider", "state", "language", "flags"]);
+    for transcript in &story.transcripts {
+        let state = transcript.error_code.as_ref().map_or_else(|| transcript.status.clone(), |reason| format!("error: {reason}"));
+        let flags = if transcript.flags.is_empty() { "-".to_owned() } else { transcript.flags.join(", ") };
+        let language = transcript.language.as_deref().unwrap_or("-");
+        table.row([&transcript.leg, &transcript.version.to_string(), &transcript.provider, &state, language, &flags]);
+    }
+    output.line(format_args!("\n{table}"))
+}
+
+/// What the vendor's assistant noted.
+fn summary(story: &CallStory, output: &mut Output) -> io::Result<()> {
+    let Some(summary) = &story.summary else { return Ok(()) };
+    let Ok(CallSummary { post_call, mid_call }) = serde_json::from_value(summary.clone()) else {
+        return output.line("\nsummary in the form of another version: `--json` prints it");
+    };
+    output.line(format_args!("\nsummary by {}", story.call.source))?;
+    for (note, when) in post_call.iter().map(|note| (note, "")).chain(mid_call.iter().map(|note| (note, " (handing on)"))) {
+        let told = [
+            ("reason", &note.initial_contact_reason),
+            ("handed on", &note.reason_for_transfer_or_consult),
+            ("more reasons", &note.additional_contact_reasons),
+            ("context", &note.additional_context),
+            ("done", &note.key_actions_taken),
+            ("next", &note.next_steps),
+            ("wrap-up", &note.chosen_wrap_up_code),
+        ];
+        for (name, text) in told.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?))) {
+            for (line, first) in text.lines().zip(std::iter::once(true).chain(std::iter::repeat(false))) {
+                output.prose(16, format_args!("  {:<13} {line}{}", if first { name } else { "" }, if first { when } else { "" }))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The latest complete version of the main leg.
 fn complete(story: &CallStory) -> Option<(&TranscriptSeen, &str)> {
-    let complete = |transcript: &&TranscriptSeen| transcript.status == "complete" && transcript.leg == "main";
+    let complete = |transcript: &&TranscriptSeen| transcript.status == "complete" && transcript.leg == MAIN;
     let transcript = story.transcripts.iter().rfind(complete)?;
     Some((transcript, transcript.transcript_text.as_deref().unwrap_or_default()))
 }

@@ -54,9 +54,11 @@ fn of_call(story: &CallStory) -> Vec<Event> {
         }));
     }
     for transcript in &story.transcripts {
-        let name = if transcript.version > 1 { format!("version {} ", transcript.version) } else { String::new() };
+        let version = if transcript.version > 1 { format!("version {} ", transcript.version) } else { String::new() };
+        let name = if transcript.leg == "main" { version } else { format!("{version}of {} ", transcript.leg) };
         events.push(Event::new(transcript.created_at, "transcript", format!("{name}expected")));
-        events.extend(transcript.completed_at.map(|at| Event::new(at, "transcript", format!("{name}complete"))));
+        events
+            .extend(transcript.completed_at.map(|at| Event::new(at, "transcript", format!("{name}complete, by {}", transcript.provider))));
     }
     events
 }
