@@ -1,8 +1,8 @@
 //! Every setting of every concern: for the generated documents, and to find names that were spelt wrong.
 
 use super::{
-    ApiSettings, CaseNumberSettings, DatabaseSettings, DownloadHosts, Environment, Reader, RedisSettings, Setting, SyncSettings,
-    TelemetrySettings, VaultSettings, WebexLoginSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
+    ApiSettings, CaseNumberSettings, DatabaseSettings, DownloadHosts, EnrichSettings, Environment, Reader, RedisSettings, Setting,
+    SyncSettings, TelemetrySettings, VaultSettings, WebexLoginSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
 };
 
 /// The settings of one concern.
@@ -29,6 +29,11 @@ pub const CONCERNS: &[Concern] = &[
         settings: RedisSettings::SETTINGS,
     },
     Concern { title: "Sync", about: "Which calls are asked for, and when.", settings: SyncSettings::SETTINGS },
+    Concern {
+        title: "Enrichment",
+        about: "When it is asked what calls turned out to be: their real ends, wrap-ups, cases.",
+        settings: EnrichSettings::SETTINGS,
+    },
     Concern {
         title: "Transcription",
         about: "Needed by `worker transcribe`. Any server with OpenAI's `POST /audio/transcriptions` will do.",

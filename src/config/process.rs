@@ -1,8 +1,8 @@
 //! Everything a process reads, by what it is to do: a worker that only syncs needs no bucket, one that only transcribes no Webex.
 
 use super::{
-    ApiSettings, BlobSettings, DatabaseSettings, ProviderSettings, Reader, RecordingSettings, RedisSettings, SyncSettings, WebexSettings,
-    WebhookSettings, WhisperSettings, WorkSettings,
+    ApiSettings, BlobSettings, DatabaseSettings, EnrichSettings, ProviderSettings, Reader, RecordingSettings, RedisSettings, SyncSettings,
+    WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
 };
 use crate::domain::JobKind;
 
@@ -17,6 +17,8 @@ pub struct ProcessSettings {
     pub work: WorkSettings,
     /// How often and how far back calls are asked for.
     pub sync: SyncSettings,
+    /// When it is asked what calls turned out to be.
+    pub enrich: EnrichSettings,
     /// How long recordings are waited for.
     pub recording: RecordingSettings,
     /// Where the process listens.
@@ -39,7 +41,8 @@ impl ProcessSettings {
         let works_on = |wanted: &[JobKind]| kinds.iter().any(|kind| wanted.contains(kind));
         let providers = ProviderSettings::read(reader);
         let transcribes = works_on(&[JobKind::Transcription]);
-        let asks_webex = works_on(&[JobKind::Sync, JobKind::Recording, JobKind::Upkeep]) || (transcribes && providers.vendor);
+        let asks_webex =
+            works_on(&[JobKind::Sync, JobKind::Recording, JobKind::Upkeep, JobKind::Enrichment]) || (transcribes && providers.vendor);
         let webex = asks_webex.then(|| WebexSettings::read(reader)).flatten();
         if asks_webex && !WebexSettings::is_given(reader) {
             reader.complain("WEBEX_CC_ORG_ID", "is missing: without it, and the credentials beside it, there is no source of calls");
@@ -53,6 +56,7 @@ impl ProcessSettings {
             redis: RedisSettings::read(reader),
             work: WorkSettings::read(reader),
             sync: SyncSettings::read(reader),
+            enrich: EnrichSettings::read(reader),
             recording: RecordingSettings::read(reader),
             api: ApiSettings::read(reader),
             webhook: WebhookSettings::read(reader),

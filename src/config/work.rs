@@ -44,11 +44,13 @@ impl WorkSettings {
     const MAX_ATTEMPTS_TRANSCRIPTION: Setting =
         Setting::new("MAX_ATTEMPTS_TRANSCRIPTION", "5", "Attempts to transcribe a recording before it is dead; each may cost money");
     const MAX_ATTEMPTS_UPKEEP: Setting = Setting::new("MAX_ATTEMPTS_UPKEEP", "10", "Attempts of an upkeep task before it is dead");
+    const MAX_ATTEMPTS_ENRICHMENT: Setting = Setting::new("MAX_ATTEMPTS_ENRICHMENT", "20", "Attempts of an enrichment before it is dead");
     const CONCURRENCY_SYNC: Setting = Setting::new("CONCURRENCY_SYNC", "2", "Syncs at once in one process");
     const CONCURRENCY_RECORDING: Setting = Setting::new("CONCURRENCY_RECORDING", "8", "Recordings copied at once in one process");
     const CONCURRENCY_TRANSCRIPTION: Setting =
         Setting::new("CONCURRENCY_TRANSCRIPTION", "4", "Recordings transcribed at once in one process");
     const CONCURRENCY_UPKEEP: Setting = Setting::new("CONCURRENCY_UPKEEP", "1", "Upkeep tasks at once in one process");
+    const CONCURRENCY_ENRICHMENT: Setting = Setting::new("CONCURRENCY_ENRICHMENT", "1", "Enrichments at once in one process");
     /// What this concern reads.
     pub const SETTINGS: &'static [Setting] = &[
         Self::LEASE,
@@ -59,10 +61,12 @@ impl WorkSettings {
         Self::MAX_ATTEMPTS_RECORDING,
         Self::MAX_ATTEMPTS_TRANSCRIPTION,
         Self::MAX_ATTEMPTS_UPKEEP,
+        Self::MAX_ATTEMPTS_ENRICHMENT,
         Self::CONCURRENCY_SYNC,
         Self::CONCURRENCY_RECORDING,
         Self::CONCURRENCY_TRANSCRIPTION,
         Self::CONCURRENCY_UPKEEP,
+        Self::CONCURRENCY_ENRICHMENT,
     ];
 
     /// Reads the group.
@@ -105,6 +109,7 @@ impl WorkSettings {
             JobKind::Recording => Self::MAX_ATTEMPTS_RECORDING,
             JobKind::Transcription => Self::MAX_ATTEMPTS_TRANSCRIPTION,
             JobKind::Upkeep => Self::MAX_ATTEMPTS_UPKEEP,
+            JobKind::Enrichment => Self::MAX_ATTEMPTS_ENRICHMENT,
         }
     }
 
@@ -114,6 +119,7 @@ impl WorkSettings {
             JobKind::Recording => Self::CONCURRENCY_RECORDING,
             JobKind::Transcription => Self::CONCURRENCY_TRANSCRIPTION,
             JobKind::Upkeep => Self::CONCURRENCY_UPKEEP,
+            JobKind::Enrichment => Self::CONCURRENCY_ENRICHMENT,
         }
     }
 

@@ -9,6 +9,9 @@ pub const PRIORITY_FRESH: i16 = 0;
 /// Calls of long ago, asked for by hand; they run when nothing fresh waits.
 pub const PRIORITY_BACKFILL: i16 = 10;
 
+/// What can wait until everything else is done: details of calls of long ago.
+pub const PRIORITY_LATE: i16 = 20;
+
 vocabulary! {
     /// `jobs.state`.
     JobState ("job state") {
@@ -51,6 +54,8 @@ vocabulary! {
         Transcription = "transcription",
         /// Keeps house: compares what a vendor lists with what is held, and whatever else is due now and then.
         Upkeep = "upkeep",
+        /// Asks what the calls of a time turned out to be.
+        Enrichment = "enrichment",
     }
 }
 
@@ -66,6 +71,7 @@ impl JobKind {
             Self::Recording => "recordings",
             Self::Transcription => "transcribe",
             Self::Upkeep => "upkeep",
+            Self::Enrichment => "enrich",
         }
     }
 
@@ -74,7 +80,7 @@ impl JobKind {
     pub const fn default_max_attempts(self) -> u16 {
         match self {
             // a window is retried for about a day: nothing else would notice that it is missing
-            Self::Sync => 20,
+            Self::Sync | Self::Enrichment => 20,
             Self::Recording => 8,
             // every attempt may cost money
             Self::Transcription => 5,
@@ -90,7 +96,7 @@ impl JobKind {
             Self::Recording => 8,
             Self::Transcription => 4,
             // it runs beside live work and must not crowd it
-            Self::Upkeep => 1,
+            Self::Upkeep | Self::Enrichment => 1,
         }
     }
 
@@ -98,7 +104,7 @@ impl JobKind {
     #[must_use]
     pub const fn timeout(self) -> Duration {
         match self {
-            Self::Sync | Self::Upkeep => Duration::from_mins(30),
+            Self::Sync | Self::Upkeep | Self::Enrichment => Duration::from_mins(30),
             // three hours of stereo PCM is 345 MB; at 100 kB/s that is just under an hour
             Self::Recording | Self::Transcription => Duration::from_mins(60),
         }
@@ -108,7 +114,7 @@ impl JobKind {
     #[must_use]
     pub const fn carries_transcript(self) -> bool {
         match self {
-            Self::Sync | Self::Upkeep => false,
+            Self::Sync | Self::Upkeep | Self::Enrichment => false,
             Self::Recording | Self::Transcription => true,
         }
     }

@@ -16,7 +16,7 @@ pub use call::{Call, Direction, EndTimeSource};
 pub use details::CallDetails;
 pub use event::{EventKind, EventOutcome};
 pub use ids::{InvalidId, JobId, LeaseId, OrgId, RecordingId, SessionId, TranscriptId};
-pub use job::{JobKind, JobState, PRIORITY_BACKFILL, PRIORITY_FRESH, UnknownJobKind};
+pub use job::{JobKind, JobState, PRIORITY_BACKFILL, PRIORITY_FRESH, PRIORITY_LATE, UnknownJobKind};
 pub use reason::{Reason, UnknownReason};
 pub use recording::{Leg, LegPolicy, RecordingOffer};
 pub use status::{CallTranscriptStatus, SourceName, TranscriptStatus, UnknownWord};

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     domain::{JobId, JobKind, SessionId, SourceName, TranscriptId},
     ledger::Hint,
-    store::{Connection, Prepared, StoreError},
+    store::{Connection, Prepared, StoreError, calls::ExpectedTranscript},
 };
 
 /// Work to be done.
@@ -49,6 +49,21 @@ impl NewJob {
             payload: Value::Object(serde_json::Map::new()),
         }
     }
+}
+
+/// The jobs that copy the recordings of transcripts which became expected. What a backfill finds waits behind fresh calls all the way,
+/// so they have the priority of the job that found them.
+#[must_use]
+pub fn recording_jobs(expected: &[ExpectedTranscript], priority: i16, max_attempts: u16) -> Vec<NewJob> {
+    let recording = |transcript: &ExpectedTranscript| NewJob {
+        priority,
+        max_attempts,
+        source: Some(transcript.source),
+        session_id: Some(transcript.session_id.clone()),
+        transcript_id: Some(transcript.id),
+        ..NewJob::new(JobKind::Recording, transcript.session_id.as_str())
+    };
+    expected.iter().map(recording).collect()
 }
 
 #[derive(QueryableByName)]

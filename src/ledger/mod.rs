@@ -28,7 +28,7 @@ pub use checkpoint::save_checkpoint;
 pub use claim::{Claim, Claimant, Poison, claim, claim_due};
 pub use depth::{COUNTED, Count, DeadReason, Depth, Setbacks, dead_reasons, depths, recent_setbacks};
 pub use due::{due_jobs, open_kinds};
-pub use enqueue::{NewJob, enqueue};
+pub use enqueue::{NewJob, enqueue, recording_jobs};
 pub use filter::JobFilter;
 pub use finish::{Finished, Next, Setback, finish_done, finish_setbacks, finish_with};
 pub use held::{UNTIL_LOGIN, audit, release_held};

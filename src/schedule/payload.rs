@@ -1,10 +1,10 @@
-//! Parameters of a sync job, as the ledger keeps them: written by the scheduler and the command line, read by the worker.
+//! Parameters of a sync or enrichment job, as the ledger keeps them: written by the scheduler and the command line, read by the worker.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Window;
 
-/// Which calls a sync job asks for.
+/// Which calls a sync job asks for, or an enrichment for the details of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub enum SyncPayload {

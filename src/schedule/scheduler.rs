@@ -10,7 +10,7 @@ use super::{dispatch::dispatch, events::attend_waiting, leader::Leadership, logi
 use crate::{
     clock::{Clock, SystemClock},
     config::WebhookSettings,
-    domain::SourceName,
+    domain::{JobKind, SourceName},
     hints::Hints,
     ledger::{self, process_rng},
     queue::push_hints,
@@ -31,6 +31,8 @@ pub struct SchedulerOptions {
     pub sync_interval: Duration,
     /// How events of vendors are settled and how long they are kept.
     pub webhook: WebhookSettings,
+    /// `ENRICH_INTERVAL`: how often each source is asked what calls turned out to be; `None`: never.
+    pub enrich_interval: Option<Duration>,
     /// `JOB_LEASE`: as the workers have it.
     pub lease: Duration,
     /// Ends the loop.
@@ -97,9 +99,14 @@ async fn lead(options: &SchedulerOptions, mut leadership: Leadership) -> StoreEr
 
 async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_due: bool) -> Result<bool, StoreError> {
     for source in &options.sources {
-        if let Some(run) = enqueue_tick(leadership.connection(), *source, options.sync_interval).await? {
-            tracing::info!(job.id = %run.id, call.source = %source, "sync enqueued");
-            metrics::sync_enqueued(*source);
+        let ticks = [(JobKind::Sync, Some(options.sync_interval)), (JobKind::Enrichment, options.enrich_interval)];
+        for (kind, interval) in ticks {
+            let Some(interval) = interval else { continue };
+            let Some(run) = enqueue_tick(leadership.connection(), kind, *source, interval).await? else { continue };
+            tracing::info!(job.id = %run.id, job.kind = %kind, call.source = %source, "run enqueued");
+            if kind == JobKind::Sync {
+                metrics::sync_enqueued(*source);
+            }
             if let Err(error) = push_hints(&options.hints, &[run.hint()]).await {
                 tracing::debug!(error = %chain(&error), "hint lost; the dispatcher sends it again");
             }

@@ -1,4 +1,4 @@
-//! When calls are asked for: at every tick of `SYNC_INTERVAL`, now on request, never two live runs of one source at once.
+//! When calls and their details are asked for: at every tick of `SYNC_INTERVAL`, now on request, never two live runs of one source at once.
 
 use std::time::Duration;
 
@@ -12,11 +12,13 @@ use crate::{
     store::{Connection, StoreError},
 };
 
-/// A run of the sync that was asked for.
+/// A run of the sync, or of the enrichment, that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncRun {
     /// The job.
     pub id: JobId,
+    /// What kind of run.
+    pub kind: JobKind,
     /// It was enqueued by this request; otherwise it was open already.
     pub created: bool,
 }
@@ -25,7 +27,7 @@ impl SyncRun {
     /// The hint to push after the commit.
     #[must_use]
     pub fn hint(&self) -> Hint {
-        Hint { id: self.id, kind: JobKind::Sync.as_str().to_owned(), priority: PRIORITY_FRESH }
+        Hint { id: self.id, kind: self.kind.as_str().to_owned(), priority: PRIORITY_FRESH }
     }
 }
 
@@ -42,30 +44,36 @@ struct Row {
 /// from the watermark.
 pub(super) async fn enqueue_tick(
     connection: &mut Connection,
+    kind: JobKind,
     source: SourceName,
     interval: Duration,
 ) -> Result<Option<SyncRun>, StoreError> {
-    let run = enqueue_live(connection, source, Some(interval)).await?;
+    let run = enqueue_live(connection, kind, source, Some(interval)).await?;
     Ok(run.filter(|run| run.created))
 }
 
 /// Enqueues a live run now, or names the one that is open already. Two requests within a millisecond make one run; the second
 /// of them may be told none.
 pub async fn enqueue_sync_now(connection: &mut Connection, source: SourceName) -> Result<Option<SyncRun>, StoreError> {
-    enqueue_live(connection, source, None).await
+    enqueue_live(connection, JobKind::Sync, source, None).await
 }
 
-async fn enqueue_live(connection: &mut Connection, source: SourceName, tick: Option<Duration>) -> Result<Option<SyncRun>, StoreError> {
+async fn enqueue_live(
+    connection: &mut Connection,
+    kind: JobKind,
+    source: SourceName,
+    tick: Option<Duration>,
+) -> Result<Option<SyncRun>, StoreError> {
     let tick = tick.map(|interval| i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
     let rows: Vec<Row> = diesel::sql_query(
         "WITH live AS (
-             SELECT id FROM jobs WHERE kind = 'sync' AND open AND source = $1 AND payload ->> 'mode' = 'live' ORDER BY id LIMIT 1),
+             SELECT id FROM jobs WHERE kind = $5 AND open AND source = $1 AND payload ->> 'mode' = 'live' ORDER BY id LIMIT 1),
          moment AS (
              SELECT CASE WHEN $4 IS NULL THEN clock_timestamp()
                          ELSE date_bin($4 * interval '1 millisecond', now(), timestamptz 'epoch') END AS at),
          created AS (
              INSERT INTO jobs (kind, key, source, max_attempts, payload)
-             SELECT 'sync',
+             SELECT $5,
                     $1 || CASE WHEN $4 IS NULL THEN '/now/' ELSE '/tick/' END || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
                     $1, $2, $3
              FROM moment WHERE NOT EXISTS (SELECT FROM live)
@@ -73,12 +81,13 @@ async fn enqueue_live(connection: &mut Connection, source: SourceName, tick: Opt
          SELECT id, true AS created FROM created UNION ALL SELECT id, false FROM live",
     )
     .bind::<sql_types::Text, _>(source.as_str())
-    .bind::<sql_types::SmallInt, _>(i16::try_from(JobKind::Sync.default_max_attempts()).unwrap_or(i16::MAX))
+    .bind::<sql_types::SmallInt, _>(i16::try_from(kind.default_max_attempts()).unwrap_or(i16::MAX))
     .bind::<sql_types::Jsonb, _>(SyncPayload::Live.to_json())
     .bind::<sql_types::Nullable<sql_types::BigInt>, _>(tick)
+    .bind::<sql_types::Text, _>(kind.as_str())
     .load(connection)
     .await?;
-    Ok(rows.into_iter().next().map(|row| SyncRun { id: JobId(row.id), created: row.created }))
+    Ok(rows.into_iter().next().map(|row| SyncRun { id: JobId(row.id), kind, created: row.created }))
 }
 
 /// What became of a sync that an event asked for.

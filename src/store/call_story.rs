@@ -83,11 +83,67 @@ pub struct CallSeen {
     /// When Callscribe first stored it.
     #[diesel(sql_type = sql_types::Timestamptz)]
     pub first_seen_at: DateTime<Utc>,
+    /// What the agent said it was about.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub wrap_up_code: Option<String>,
+    /// `vendor` or `last_updated`.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub end_time_source: Option<String>,
+    /// Seconds that customer and agents were connected.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    pub talk_seconds: Option<i32>,
+    /// Seconds in queues.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    pub queue_seconds: Option<i32>,
+    /// Seconds on hold.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    pub hold_seconds: Option<i32>,
+    /// Seconds that the agent took for the wrap-up.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    pub wrap_up_seconds: Option<i32>,
+    /// Last team.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub team_name: Option<String>,
+    /// Last site.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub site_name: Option<String>,
+    /// Last entry point.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub entry_point_name: Option<String>,
+    /// Why it ended.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub termination_reason: Option<String>,
+    /// Who ended it.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub terminated_by: Option<String>,
+    /// How it was handled.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub handle_type: Option<String>,
+    /// The customer's rating.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    pub csat_score: Option<i32>,
+    /// The rating that the vendor inferred.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub auto_csat: Option<String>,
+    /// What it was about, as the vendor's analysis has it.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub contact_reason: Option<String>,
+    /// The vendor has a transcript of its own.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Bool>)]
+    pub transcription_available: Option<bool>,
+    /// Recordings that the vendor counts.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    pub recording_count: Option<i32>,
+    /// When the vendor's details last changed it; none when they were never told.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub enriched_at: Option<DateTime<Utc>>,
 }
 
 const COLUMNS: &str =
     "c.session_id, c.source, c.channel, c.direction, c.ani, c.dnis, c.agent_name, c.queue_name, c.case_number, c.start_time,
-    c.end_time, c.duration_seconds, c.closed, c.capture_requested, c.transcript_status, t.error_code, c.first_seen_at";
+    c.end_time, c.duration_seconds, c.closed, c.capture_requested, c.transcript_status, t.error_code, c.first_seen_at,
+    c.wrap_up_code, c.end_time_source, c.talk_seconds, c.queue_seconds, c.hold_seconds, c.wrap_up_seconds, c.team_name, c.site_name, c.entry_point_name,
+    c.termination_reason, c.terminated_by, c.handle_type, c.csat_score, c.auto_csat, c.contact_reason, c.transcription_available, c.recording_count, c.enriched_at";
 const LATEST_TRANSCRIPT: &str = "LEFT JOIN LATERAL (
     SELECT error_code FROM call_transcripts WHERE session_id = c.session_id AND leg = 'main' ORDER BY version DESC LIMIT 1) AS t ON true";
 
@@ -210,7 +266,7 @@ pub struct TranscriptSeen {
 pub struct CallStory {
     /// The call.
     pub call: CallSeen,
-    /// What the vendor sent.
+    /// What the vendor sent: what its list said as it came (Webex: `task`), what its details said under `csr`.
     pub vendor_record: Value,
     /// Its recordings.
     pub recordings: Vec<RecordingSeen>,
@@ -259,7 +315,9 @@ pub async fn call_story(connection: &mut Connection, session: &SessionId) -> Res
     let statement = format!("SELECT {COLUMNS} FROM call_interactions AS c {LATEST_TRANSCRIPT} WHERE c.session_id = $1");
     let calls: Vec<CallSeen> = diesel::sql_query(statement).bind::<sql_types::Text, _>(session.as_str()).load(connection).await?;
     let Some(call) = calls.into_iter().next() else { return Ok(None) };
-    let payload: Payload = diesel::sql_query("SELECT raw_payload FROM call_interactions WHERE session_id = $1")
+    let payload: Payload = diesel::sql_query("SELECT raw_payload || CASE WHEN details_payload IS NULL THEN '{}' ELSE jsonb_build_object('csr', details_payload) END AS raw_payload
+         FROM call_interactions WHERE session_id = $1",
+    )
         .bind::<sql_types::Text, _>(session.as_str())
         .get_result(connection)
         .await?;

@@ -69,6 +69,12 @@ pub fn webhook_key(source: SourceName, org: &OrgId) -> String {
     format!("{source}:{org}:webhook")
 }
 
+/// Key of how far the details of a source's calls are told.
+#[must_use]
+pub fn details_key(source: SourceName, org: &OrgId) -> String {
+    format!("{source}:{org}:details")
+}
+
 /// How far sync has come with a source's tenant; `None` before its first call.
 pub async fn watermark(connection: &mut Connection, source: SourceName, org: &OrgId) -> Result<Option<DateTime<Utc>>, StoreError> {
     get(connection, &watermark_key(source, org)).await

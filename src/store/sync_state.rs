@@ -19,6 +19,9 @@ pub struct SyncState {
     /// Newest creation time seen.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
     pub watermark: Option<DateTime<Utc>>,
+    /// Details of calls that ended before this were told at least once.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub details: Option<DateTime<Utc>>,
     /// Moments around which the vendor could not be made to tell everything.
     #[diesel(sql_type = sql_types::BigInt)]
     pub gaps: i64,
@@ -29,8 +32,9 @@ pub async fn sync_states(connection: &mut Connection) -> Result<Vec<SyncState>, 
     Ok(diesel::sql_query(
         "SELECT split_part(key, ':', 1) AS source, split_part(key, ':', 2) AS org_id,
                 max(CASE WHEN key LIKE '%:watermark' THEN (value #>> '{}')::timestamptz END) AS watermark,
+                max(CASE WHEN key LIKE '%:details' THEN (value ->> 'to')::timestamptz END) AS details,
                 coalesce(max(CASE WHEN key LIKE '%:gaps' AND jsonb_typeof(value) = 'array' THEN jsonb_array_length(value) END), 0)::bigint AS gaps
-         FROM app_settings WHERE key LIKE '%:%:watermark' OR key LIKE '%:%:gaps'
+         FROM app_settings WHERE key LIKE '%:%:watermark' OR key LIKE '%:%:details' OR key LIKE '%:%:gaps'
          GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 100",
     )
     .load(connection)

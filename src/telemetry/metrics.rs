@@ -84,6 +84,8 @@ const HINTS_LOST: Metric =
     Metric::counter("callscribe_hints_lost_total", &[], "Hints that Redis did not take; the dispatcher sends them again");
 const SYNCS: Metric = Metric::counter("callscribe_syncs_enqueued_total", &["source"], "Syncs that the scheduler asked for");
 const CALLS: Metric = Metric::counter("callscribe_calls_synced_total", &["source"], "Calls received from a vendor, repeats included");
+const ENRICHED: Metric =
+    Metric::counter("callscribe_calls_enriched_total", &["source"], "Details of calls received from a vendor, repeats included");
 const QUARANTINED: Metric =
     Metric::counter("callscribe_payloads_quarantined_total", &["source"], "Elements of a vendor's pages that could not be read or stored");
 const GAPS: Metric = Metric::counter(
@@ -155,6 +157,8 @@ pub const CATALOGUE: &[Metric] = &[
     HINTS_LOST,
     SYNCS,
     CALLS,
+    ENRICHED,
+    ENRICHED,
     QUARANTINED,
     GAPS,
     BYTES,
@@ -269,6 +273,11 @@ pub fn sync_enqueued(source: SourceName) {
 /// Calls came from a vendor.
 pub fn calls_synced(source: SourceName, calls: u64) {
     ::metrics::counter!(CALLS.name, "source" => source.as_str()).increment(calls);
+}
+
+/// Details of calls came from a vendor.
+pub fn calls_enriched(source: SourceName, calls: u64) {
+    ::metrics::counter!(ENRICHED.name, "source" => source.as_str()).increment(calls);
 }
 
 /// Elements of a vendor's page were set aside.

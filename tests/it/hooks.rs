@@ -101,6 +101,7 @@ fn scheduler(database: &TestDatabase, hints: callscribe::hints::Hints, webhook: 
         hints,
         sources: Vec::new(),
         sync_interval: Duration::from_mins(10),
+        enrich_interval: None,
         webhook,
         lease: Duration::from_secs(3),
         shutdown: shutdown.clone(),

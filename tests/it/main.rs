@@ -9,6 +9,7 @@ mod calls;
 mod cli;
 mod demo;
 mod embedded;
+mod enrich;
 mod harness;
 mod hooks;
 mod house;

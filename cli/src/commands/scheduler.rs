@@ -40,6 +40,7 @@ pub(crate) fn options(
         hints: engines.hints.clone(),
         sources,
         sync_interval: settings.sync.interval,
+        enrich_interval: Some(settings.enrich.interval),
         webhook: settings.webhook.clone(),
         lease: settings.work.lease,
         shutdown,

@@ -153,6 +153,18 @@ fn sources(status: &Status, output: &mut Output) -> io::Result<()> {
             output.line("")?;
             output.prose(2, format_args!("{} {}: calls known up to {} ({ago})", source.source, source.org_id, stamp(known)))?;
         }
+        if let Some(told) = source.details {
+            output.prose(
+                2,
+                format_args!(
+                    "{} {}: details told of calls that ended up to {} ({})",
+                    source.source,
+                    source.org_id,
+                    stamp(told),
+                    relative(told, status.at)
+                ),
+            )?;
+        }
         if source.gaps > 0 {
             output.prose(
                 4,

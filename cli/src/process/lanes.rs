@@ -12,6 +12,7 @@ use callscribe::{
     queue::{LaneOptions, QueueSettings, WorkersOptions},
     sources::{Source, webex::Webex},
 };
+use callscribe_worker_enrich::EnrichHandler;
 use callscribe_worker_recordings::RecordingHandler;
 use callscribe_worker_sync::{Recipe, SyncHandler};
 use callscribe_worker_transcribe::{TranscribeHandler, VendorTranscripts};
@@ -46,6 +47,7 @@ pub(crate) fn lanes(
                 })
             }
             JobKind::Transcription => Arc::new(transcribe(settings, &sources, needed(blob)?, &clock)?),
+            JobKind::Enrichment => Arc::new(EnrichHandler::new(sources.clone(), enrich_recipe(settings), Arc::clone(&clock))),
             JobKind::Upkeep => Arc::new(UpkeepHandler::new(sources.clone(), Arc::clone(&clock))),
         };
         let (concurrency, max_attempts) = (settings.work.concurrency(kind), settings.work.max_attempts(kind));
@@ -74,6 +76,11 @@ fn transcribe(
 fn recipe(settings: &ProcessSettings) -> Recipe {
     let attempts = settings.work.max_attempts(JobKind::Recording).unwrap_or(JobKind::Recording.default_max_attempts());
     Recipe { settings: settings.sync.clone(), provider: settings.providers.first().to_owned(), recording_attempts: attempts }
+}
+
+fn enrich_recipe(settings: &ProcessSettings) -> callscribe_worker_enrich::Recipe {
+    let Recipe { settings: sync, provider, recording_attempts } = recipe(settings);
+    callscribe_worker_enrich::Recipe { sync, enrich: settings.enrich.clone(), provider, recording_attempts }
 }
 
 fn needed<T>(part: Option<&T>) -> Result<&T, Failure> {

@@ -62,6 +62,7 @@ impl Whole {
             hints: engines.hints,
             sources,
             sync_interval: settings.sync.interval,
+            enrich_interval: Some(settings.enrich.interval),
             webhook: settings.webhook.clone(),
             lease: settings.work.lease,
             shutdown,

@@ -279,7 +279,7 @@ fn demo_call(number: u32, count: u32) -> CallSpec {
         shape: if number % 3 == 2 { Shape::PCM } else { Shape::ULAW },
         direction: if number % 8 == 5 { Direction::Outdial } else { Direction::Inbound },
         wrap_up: if number % 4 == 1 { Some("Callback promised") } else { Some("Resolved") },
-        csat: (number % 5 == 0).then_some(4),
+        csat: number.is_multiple_of(5).then_some(4),
         variables: vec![("CaseNumber", format!("CS{:07}", 1_000_000 + number))],
         ..call
     }

@@ -26,7 +26,7 @@ async fn day(caller: &Caller, arguments: &str, fields: &str) -> (u16, Value) {
 }
 
 fn tasks(body: &Value) -> &Vec<Value> {
-    body["data"]["taskDetails"]["tasks"].as_array().unwrap_or_else(|| panic!("{body}"))
+    body["data"]["taskDetails"]["tasks"].as_array().unwrap_or_else(|| unreachable!("{body}"))
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@
 //! - `closed`: once true, always true.
 //! - `start_time`: the earliest told. `end_time`: the vendor's own end wins over an inferred one, the newest of several; of
 //!   inferred ones (`last_updated`, upper bounds that only grow when someone touches the closed call) the earliest.
-//! - `raw_payload`: the newest version's.
+//! - the two payloads, the list's and the details', are told columns as well: a version has one of them. An empty `raw_payload` was not
+//!   told. The two APIs date their versions each by itself; their times are compared all the same, so that any order ends the same.
+//! - `details_updated_at`: the newest time of details. `enriched_at`: when details last changed the row.
 //! - `transcript_status`: `none` becomes `pending` when the merged row expects a recording; every other move is made elsewhere.
 //!
 //! Of two versions with the same time the one that comes last wins, so that a corrected translation reaches old rows.
@@ -18,7 +20,7 @@
 use std::sync::LazyLock;
 
 /// The columns that are bound, with their types, in order.
-const COLUMNS: [(&str, &str); 21] = [
+const COLUMNS: [(&str, &str); 38] = [
     ("session_id", "text"),
     ("source", "text"),
     ("org_id", "text"),
@@ -40,10 +42,27 @@ const COLUMNS: [(&str, &str); 21] = [
     ("capture_requested", "bool"),
     ("source_updated_at", "timestamptz"),
     ("raw_payload", "jsonb"),
+    ("csat_score", "integer"),
+    ("auto_csat", "text"),
+    ("talk_seconds", "integer"),
+    ("queue_seconds", "integer"),
+    ("hold_seconds", "integer"),
+    ("wrap_up_seconds", "integer"),
+    ("team_name", "text"),
+    ("site_name", "text"),
+    ("entry_point_name", "text"),
+    ("termination_type", "text"),
+    ("termination_reason", "text"),
+    ("terminated_by", "text"),
+    ("handle_type", "text"),
+    ("contact_reason", "text"),
+    ("transcription_available", "bool"),
+    ("recording_count", "integer"),
+    ("details_payload", "jsonb"),
 ];
 
 /// The columns in which the newest version that told a value wins.
-const TOLD: [&str; 12] = [
+const TOLD: [&str; 30] = [
     "org_id",
     "channel",
     "case_number",
@@ -56,6 +75,24 @@ const TOLD: [&str; 12] = [
     "queue_name",
     "wrap_up_code",
     "capture_requested",
+    "raw_payload",
+    "csat_score",
+    "auto_csat",
+    "talk_seconds",
+    "queue_seconds",
+    "hold_seconds",
+    "wrap_up_seconds",
+    "team_name",
+    "site_name",
+    "entry_point_name",
+    "termination_type",
+    "termination_reason",
+    "terminated_by",
+    "handle_type",
+    "contact_reason",
+    "transcription_available",
+    "recording_count",
+    "details_payload",
 ];
 
 /// Time of the version that comes, and of the row that is there.
@@ -75,10 +112,13 @@ fn build() -> String {
     let assignments: Vec<_> = merged.iter().map(|(column, value)| format!("{column} = {value}")).collect();
     let (columns, values): (Vec<_>, Vec<_>) = merged.iter().map(|(column, value)| (format!("held.{column}"), value.as_str())).unzip();
     format!(
-        "INSERT INTO call_interactions AS held ({names}, duration_seconds, transcript_status)
-         SELECT new.*, {duration}, CASE WHEN {expects} THEN 'pending' ELSE 'none' END
+        "INSERT INTO call_interactions AS held ({names}, duration_seconds, transcript_status, details_updated_at, enriched_at)
+         SELECT new.*, {duration}, CASE WHEN {expects} THEN 'pending' ELSE 'none' END,
+                CASE WHEN new.details_payload IS NOT NULL THEN new.source_updated_at END,
+                CASE WHEN new.details_payload IS NOT NULL THEN now() END
          FROM unnest({binds}) AS new ({names})
-         ON CONFLICT (session_id) DO UPDATE SET {assignments}, synced_at = now()
+         ON CONFLICT (session_id) DO UPDATE SET {assignments}, synced_at = now(),
+             enriched_at = CASE WHEN excluded.details_payload IS NOT NULL THEN now() ELSE held.enriched_at END
          WHERE held.source = excluded.source AND NOT ({same}) AND ({values}) IS DISTINCT FROM ({columns})
          RETURNING session_id, xmax = 0 AS inserted, transcript_status = 'pending' AS pending",
         duration = duration("new.end_time", "new.start_time"),
@@ -107,7 +147,7 @@ fn merged() -> Vec<(&'static str, String)> {
     merged.push(end("end_time"));
     merged.push(end("end_time_source"));
     merged.push(("duration_seconds", duration(&value_of("end_time", &merged), &value_of("start_time", &merged))));
-    merged.push(("raw_payload", format!("CASE WHEN {NEW} >= {HELD} THEN excluded.raw_payload ELSE held.raw_payload END")));
+    merged.push(("details_updated_at", "greatest(held.details_updated_at, excluded.details_updated_at)".to_owned()));
     merged.push(("source_updated_at", "greatest(held.source_updated_at, excluded.source_updated_at)".to_owned()));
     merged.push(("older_fields", older_fields()));
     merged.push((
@@ -123,7 +163,16 @@ fn told_at(column: &str) -> String {
 }
 
 fn told_wins(column: &str) -> String {
-    format!("excluded.{column} IS NOT NULL AND (held.{column} IS NULL OR {NEW} >= {})", told_at(column))
+    let (new, held) = (is_told("excluded", column), is_told("held", column));
+    format!("{new} AND (NOT {held} OR {NEW} >= {})", told_at(column))
+}
+
+/// Whether a version, or the row, has a value in `column`.
+fn is_told(of: &str, column: &str) -> String {
+    match column {
+        "raw_payload" => format!("({of}.raw_payload <> '{{}}'::jsonb)"),
+        column => format!("({of}.{column} IS NOT NULL)"),
+    }
 }
 
 fn status_wins() -> String {
@@ -160,7 +209,7 @@ fn older_fields() -> String {
         let at = told_at(column);
         format!("'{column}', CASE WHEN {wins} THEN nullif({NEW}, {row}) WHEN {held} THEN nullif({at}, {row}) END")
     };
-    let mut entries: Vec<_> = TOLD.iter().map(|column| entry(column, &told_wins(column), &format!("held.{column} IS NOT NULL"))).collect();
+    let mut entries: Vec<_> = TOLD.iter().map(|column| entry(column, &told_wins(column), &is_told("held", column))).collect();
     entries.push(entry("vendor_status", &status_wins(), "held.vendor_status IS NOT NULL"));
     // an inferred end has no time of its own: the earliest wins
     let vendor_end_wins = format!("excluded.end_time_source = 'vendor' AND {}", end_wins());
@@ -173,12 +222,12 @@ fn same() -> String {
     let told: Vec<_> = TOLD
         .iter()
         .chain(&["vendor_status", "end_time", "end_time_source"])
-        .map(|column| format!("(excluded.{column} IS NULL OR excluded.{column} IS NOT DISTINCT FROM held.{column})"))
+        .map(|column| format!("(NOT {} OR excluded.{column} IS NOT DISTINCT FROM held.{column})", is_told("excluded", column)))
         .collect();
     format!(
         "held.older_fields IS NULL AND held.source_updated_at IS NOT DISTINCT FROM excluded.source_updated_at
          AND held.closed = excluded.closed AND held.start_time = excluded.start_time
-         AND {} AND held.raw_payload = excluded.raw_payload
+         AND {}
          AND NOT (held.transcript_status = 'none' AND {})",
         told.join(" AND "),
         expects_recording("held.closed", "held.channel", "held.capture_requested")

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use diesel::{
     pg::Pg,
     query_builder::{QueryFragment, SqlQuery},
-    sql_types::{Array, Bool, Jsonb, Nullable, Text, Timestamptz},
+    sql_types::{Array, Bool, Integer, Jsonb, Nullable, Text, Timestamptz},
 };
 use serde_json::Value;
 
 use crate::{
-    domain::{Call, Direction, EndTimeSource, OrgId, SessionId},
+    domain::{Call, CallDetails, Direction, EndTimeSource, OrgId, SessionId},
     store::clean,
 };
 
@@ -40,7 +40,7 @@ pub(super) fn check(calls: &[Call]) -> (Vec<&Call>, Vec<RefusedCall>) {
     let refuse = |call: &Call| RefusedCall {
         session_id: call.session_id.clone(),
         why: format!("its start, {}, lies outside the years 2000 to 2067", call.start_time),
-        raw_payload: call.raw_payload.clone(),
+        raw_payload: detail(call).map_or(&call.raw_payload, |details| &details.payload).clone(),
     };
     (kept, refused.into_iter().map(refuse).collect())
 }
@@ -59,6 +59,10 @@ fn vendor_status(call: &Call) -> Option<Cow<'_, str>> {
     optional(call.vendor_status.as_ref()).or(call.closed.then_some(Cow::Borrowed("closed")))
 }
 
+fn detail(call: &Call) -> Option<&CallDetails> {
+    call.details.as_deref()
+}
+
 fn optional(text: Option<&String>) -> Option<Cow<'_, str>> {
     text.map(|text| clean::text(text, LONGEST_TEXT))
 }
@@ -72,6 +76,7 @@ pub(super) fn bind(statement: SqlQuery, calls: &[&Call]) -> impl QueryFragment<P
     }
     type Texts = Array<Nullable<Text>>;
     type Times = Array<Nullable<Timestamptz>>;
+    type Numbers = Array<Nullable<Integer>>;
     statement
         .bind::<Array<Text>, _>(column!(call => call.session_id.as_str()))
         .bind::<Array<Text>, _>(column!(call => call.source.as_str()))
@@ -94,4 +99,21 @@ pub(super) fn bind(statement: SqlQuery, calls: &[&Call]) -> impl QueryFragment<P
         .bind::<Array<Nullable<Bool>>, _>(column!(call => call.capture_requested))
         .bind::<Times, _>(column!(call => call.source_updated_at.filter(|time| believable(*time))))
         .bind::<Array<Jsonb>, _>(column!(call => clean::json(&call.raw_payload)))
+        .bind::<Numbers, _>(column!(call => detail(call).and_then(|details| details.csat_score)))
+        .bind::<Texts, _>(column!(call => detail(call).and_then(|details| optional(details.auto_csat.as_ref()))))
+        .bind::<Numbers, _>(column!(call => detail(call).and_then(|details| details.talk_seconds)))
+        .bind::<Numbers, _>(column!(call => detail(call).and_then(|details| details.queue_seconds)))
+        .bind::<Numbers, _>(column!(call => detail(call).and_then(|details| details.hold_seconds)))
+        .bind::<Numbers, _>(column!(call => detail(call).and_then(|details| details.wrap_up_seconds)))
+        .bind::<Texts, _>(column!(call => detail(call).and_then(|details| optional(details.team_name.as_ref()))))
+        .bind::<Texts, _>(column!(call => detail(call).and_then(|details| optional(details.site_name.as_ref()))))
+        .bind::<Texts, _>(column!(call => detail(call).and_then(|details| optional(details.entry_point_name.as_ref()))))
+        .bind::<Texts, _>(column!(call => detail(call).and_then(|details| optional(details.termination_type.as_ref()))))
+        .bind::<Texts, _>(column!(call => detail(call).and_then(|details| optional(details.termination_reason.as_ref()))))
+        .bind::<Texts, _>(column!(call => detail(call).and_then(|details| optional(details.terminated_by.as_ref()))))
+        .bind::<Texts, _>(column!(call => detail(call).and_then(|details| optional(details.handle_type.as_ref()))))
+        .bind::<Texts, _>(column!(call => detail(call).and_then(|details| optional(details.contact_reason.as_ref()))))
+        .bind::<Array<Nullable<Bool>>, _>(column!(call => detail(call).and_then(|details| details.transcription_available)))
+        .bind::<Numbers, _>(column!(call => detail(call).and_then(|details| details.recording_count)))
+        .bind::<Array<Nullable<Jsonb>>, _>(column!(call => detail(call).map(|details| clean::json(&details.payload))))
 }

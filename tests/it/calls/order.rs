@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use callscribe::{
-    domain::{Call, Direction, EndTimeSource},
+    domain::{Call, CallDetails, Direction, EndTimeSource},
     store::{Connection, calls},
 };
 use chrono::{DateTime, Utc};
@@ -20,6 +20,8 @@ struct Version {
     told: u16,
     closed: bool,
     vendor_end: bool,
+    /// Told by the details, not by the list.
+    details: bool,
 }
 
 /// A call's versions by their time (minute 0 stands for a version without one), and an order in which they come.
@@ -30,8 +32,8 @@ struct History {
 }
 
 fn histories() -> impl Strategy<Value = History> {
-    let version = (any::<u16>(), any::<bool>(), any::<bool>());
-    let version = version.prop_map(|(told, closed, vendor_end)| Version { told, closed, vendor_end });
+    let version = (any::<u16>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let version = version.prop_map(|(told, closed, vendor_end, details)| Version { told, closed, vendor_end, details });
     let versions = prop::collection::btree_map(0..6_u8, version, 1..6);
     // each arrival: which version, and whether it comes in the same batch as the one before
     (versions, vec((any::<prop::sample::Index>(), any::<bool>()), 0..8)).prop_map(|(versions, arrivals)| History { versions, arrivals })
@@ -60,7 +62,16 @@ fn version(session: &str, at: u8, version: &Version) -> Call {
         end: (version.closed && tells(12)).then_some((end, end_source)),
         closed: version.closed,
         source_updated_at: (at > 0).then(|| noon() + minutes(i64::from(at))),
-        raw_payload: json!({ "version": at }),
+        raw_payload: if version.details { json!({}) } else { json!({ "version": at }) },
+        details: version.details.then(|| {
+            Box::new(CallDetails {
+                csat_score: tells(13).then_some(i32::from(at) + 1),
+                team_name: word(14, "team"),
+                transcription_available: tells(15).then_some(at.is_multiple_of(2)),
+                payload: json!({ "details": at }),
+                ..CallDetails::default()
+            })
+        }),
         ..open_call(session, 0)
     }
 }
@@ -103,7 +114,17 @@ fn model(versions: &[Call]) -> BTreeMap<&'static str, Value> {
         ("end_time_source", end.map_or(Value::Null, |(_, source)| source.as_str().into())),
         ("duration_seconds", end.map_or(Value::Null, |(end, _)| (end - start).num_seconds().into())),
         ("source_updated_at", newest(&|call| call.source_updated_at.map(time))),
-        ("raw_payload", newest(&|call| Some(call.raw_payload.clone()))),
+        (
+            "raw_payload",
+            Some(newest(&|call| Some(call.raw_payload.clone()).filter(|raw| *raw != json!({}))))
+                .filter(|raw| !raw.is_null())
+                .unwrap_or(json!({})),
+        ),
+        ("csat_score", newest(&|call| call.details.as_ref()?.csat_score.map(Value::from))),
+        ("team_name", newest(&|call| call.details.as_ref()?.team_name.clone().map(Value::from))),
+        ("transcription_available", newest(&|call| call.details.as_ref()?.transcription_available.map(Value::from))),
+        ("details_payload", newest(&|call| Some(call.details.as_ref()?.payload.clone()))),
+        ("details_updated_at", newest(&|call| call.details.as_ref().and(call.source_updated_at).map(time))),
     ])
 }
 
@@ -169,4 +190,9 @@ fn the_histories_cover_the_hard_cases() {
     assert!(histories.iter().filter(|history| both_ends(history)).count() > 10);
     assert!(histories.iter().filter(|history| history.arrivals.len() > history.versions.len()).count() > 10);
     assert!(histories.iter().any(|history| history.versions.contains_key(&0)));
+    let both_apis = |history: &History| {
+        let details: Vec<_> = history.versions.values().map(|version| version.details).collect();
+        details.contains(&true) && details.contains(&false)
+    };
+    assert!(histories.iter().filter(|history| both_apis(history)).count() > 100);
 }

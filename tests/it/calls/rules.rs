@@ -1,7 +1,7 @@
 //! The rules of storing, one by one.
 
 use callscribe::{
-    domain::{Call, EndTimeSource},
+    domain::{Call, CallDetails, EndTimeSource},
     store::{calls, quarantine, settings},
 };
 use chrono::{DateTime, TimeDelta};
@@ -82,6 +82,67 @@ async fn a_call_that_comes_again_unchanged_is_not_touched() {
     let before = ask(&mut connection, places).await;
     let again = calls::upsert(&mut connection, &calls, PROVIDER).await.unwrap();
     assert_eq!((again.unchanged, again.expected.len()), (2, 0));
+    assert_eq!(ask(&mut connection, places).await, before);
+}
+
+/// What the details say of the call `age` minutes after its start: over since minute 6.
+fn details(session: &str, age: i64, wrap_up: Option<&str>) -> Call {
+    let told =
+        CallDetails { csat_score: Some(4), team_name: Some("Team 1".to_owned()), payload: json!({ "age": age }), ..CallDetails::default() };
+    Call {
+        end: Some((noon() + minutes(6), EndTimeSource::Vendor)),
+        wrap_up_code: wrap_up.map(str::to_owned),
+        raw_payload: json!({}),
+        details: Some(Box::new(told)),
+        ..closed_call(session, age)
+    }
+}
+
+#[tokio::test]
+async fn a_call_seen_open_then_ended_then_wrapped_up_is_one_row_that_never_goes_back() {
+    let database = harness::database().await;
+    let mut connection = database.store().connection().await.unwrap();
+    store(&mut connection, open_call("a", 1)).await;
+    assert_eq!(store(&mut connection, closed_call("a", 7)).await.expected.len(), 1);
+    let ended = store(&mut connection, details("a", 8, None)).await;
+    assert_eq!((ended.updated, ended.expected.len()), (1, 0), "its recording was expected before");
+    store(&mut connection, details("a", 66, Some("Sale"))).await;
+    // late, older and emptier versions of either API
+    for late in [details("a", 8, None), closed_call("a", 200), open_call("a", 2), details("a", 65, Some("Wrong number"))] {
+        store(&mut connection, late).await;
+    }
+    let row = row(&mut connection, "a").await;
+    assert_eq!((&row["end_time"], &row["end_time_source"]), (&json!("2026-03-02T12:06:00+00:00"), &json!("vendor")));
+    assert_eq!((&row["duration_seconds"], &row["wrap_up_code"], &row["closed"]), (&json!(360), &json!("Sale"), &json!(true)));
+    assert_eq!((&row["csat_score"], &row["team_name"]), (&json!(4), &json!("Team 1")));
+    assert_eq!((&row["raw_payload"]["age"], &row["details_payload"]["age"]), (&json!(200), &json!(66)));
+    assert_eq!(row["details_updated_at"], "2026-03-02T13:06:00+00:00");
+    assert!(row["enriched_at"].is_string());
+}
+
+#[tokio::test]
+async fn a_call_that_only_the_details_tell_is_stored_and_expects_its_recording() {
+    let database = harness::database().await;
+    let mut connection = database.store().connection().await.unwrap();
+    let first = store(&mut connection, details("a", 8, Some("Sale"))).await;
+    assert_eq!((first.inserted, first.expected.len()), (1, 1));
+    assert_eq!(row(&mut connection, "a").await["raw_payload"], json!({}));
+    assert_eq!(store(&mut connection, closed_call("a", 7)).await.expected.len(), 0, "the list tells it later");
+    let row = row(&mut connection, "a").await;
+    assert_eq!((&row["raw_payload"]["age"], &row["wrap_up_code"]), (&json!(7), &json!("Sale")));
+}
+
+#[tokio::test]
+async fn details_that_come_again_unchanged_touch_nothing() {
+    let database = harness::database().await;
+    let mut connection = database.store().connection().await.unwrap();
+    let calls = [closed_call("a", 7), details("a", 8, Some("Sale"))];
+    calls::upsert(&mut connection, &calls, PROVIDER).await.unwrap();
+    let places = "SELECT jsonb_agg(jsonb_build_array(ctid, xmin::text, enriched_at)) AS value FROM call_interactions";
+    let before = ask(&mut connection, places).await;
+    for again in calls {
+        assert_eq!(store(&mut connection, again).await.unchanged, 1);
+    }
     assert_eq!(ask(&mut connection, places).await, before);
 }
 

@@ -148,7 +148,8 @@ impl Run<'_> {
             warn!(call.source = %name, window.from = %reach.window.from, "the vendor no longer tells calls before this: they will be missing");
         }
         let progress = Progress::begin(reach.window, window::span(settings.window_max), self.live);
-        page::begin(&mut connection, self, &checkpoint(&progress)?, first).await?;
+        let past = (!self.live).then_some(reach.window);
+        page::begin(&mut connection, self, &checkpoint(&progress)?, first, past).await?;
         Ok(progress)
     }
 

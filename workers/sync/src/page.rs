@@ -2,9 +2,9 @@
 //! checkpoint. Killed before the commit, the page is read again; after it, never needed again.
 
 use callscribe::{
-    domain::{Call, JobKind, Window},
-    ledger::{self, Claimed, Hint, NewJob},
-    schedule::Piece,
+    domain::{Call, JobKind, PRIORITY_LATE, Window},
+    ledger::{self, Hint, NewJob},
+    schedule::{Piece, SyncPayload},
     sources::CallPage,
     store::{Connection, PooledConnection, calls, quarantine, settings},
 };
@@ -13,10 +13,7 @@ use diesel_async::{AnsiTransactionManager, AsyncConnection, TransactionManager};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{
-    answer::SyncError,
-    handler::{Recipe, Run},
-};
+use crate::{answer::SyncError, handler::Run};
 
 /// Moments with a possible gap that are remembered for people; each was warned of when it came.
 const GAPS_KEPT: u16 = 100;
@@ -61,18 +58,24 @@ pub(crate) struct After {
     pub(crate) watermark: Option<DateTime<Utc>>,
 }
 
-/// Stores the plan of a job, before its first page. `watermark` is where the watermark begins, if there was none.
+/// Stores the plan of a job, before its first page. `watermark` is where the watermark begins, if there was none. A window of the past
+/// gets the job that asks what its calls turned out to be: one for every time the window is synced.
 pub(crate) async fn begin(
     connection: &mut Connection,
     run: &Run<'_>,
     checkpoint: &Value,
     watermark: Option<DateTime<Utc>>,
+    past: Option<Window>,
 ) -> Result<(), SyncError> {
     connection
         .transaction(async |connection: &mut Connection| {
             ledger::save_checkpoint(connection, run.job, checkpoint).await?;
             if let Some(seen) = watermark {
                 settings::advance_watermark(connection, run.source.name(), run.source.org_id(), seen).await?;
+            }
+            if let Some(window) = past.filter(|_| run.source.tells_details()) {
+                // the dispatcher hints at it: there is no hurry
+                ledger::enqueue(connection, &[enrichment(run, window)]).await?;
             }
             Ok(())
         })
@@ -96,7 +99,8 @@ pub(crate) async fn follow(run: &Run<'_>, written: Written) -> Result<Followed, 
     let unreadable = page.told.unreadable.iter().map(|element| (&element.raw, element.error.as_str()));
     let refused = report.refused.iter().map(|call| (&call.raw_payload, call.why.as_str()));
     let quarantined = quarantine::quarantine(transaction, run.source.name(), unreadable.chain(refused)).await?;
-    let hints = ledger::enqueue(transaction, &recording_jobs(run.job, run.recipe, &report.expected)).await?;
+    let hints =
+        ledger::enqueue(transaction, &ledger::recording_jobs(&report.expected, run.job.priority, run.recipe.recording_attempts)).await?;
     Ok(Followed { connection, stored: Stored { report, quarantined, hints }, page })
 }
 
@@ -117,17 +121,13 @@ pub(crate) async fn commit(run: &Run<'_>, followed: Followed) -> Result<(Page, S
     Ok((page, stored))
 }
 
-fn recording_jobs(job: &Claimed, recipe: &Recipe, expected: &[calls::ExpectedTranscript]) -> Vec<NewJob> {
-    let recording = |transcript: &calls::ExpectedTranscript| NewJob {
-        // what a backfill finds waits behind fresh calls all the way
-        priority: job.priority,
-        max_attempts: recipe.recording_attempts,
-        source: Some(transcript.source),
-        session_id: Some(transcript.session_id.clone()),
-        transcript_id: Some(transcript.id),
-        ..NewJob::new(JobKind::Recording, transcript.session_id.as_str())
-    };
-    expected.iter().map(recording).collect()
+fn enrichment(run: &Run<'_>, window: Window) -> NewJob {
+    NewJob {
+        priority: PRIORITY_LATE,
+        source: Some(run.source.name()),
+        payload: SyncPayload::Backfill(window).to_json(),
+        ..NewJob::new(JobKind::Enrichment, format!("{}/{}", run.job.key, run.job.run))
+    }
 }
 
 /// The newest moment a call of the page began: never when it last changed, and never outside of what was asked for, since one

@@ -77,12 +77,13 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         output.line("no call is like this")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new(output, &["began", "length", "way", "agent", "transcript", "call"]).numbers(&[1]);
+    let mut table = Table::new(output, &["began", "length", "way", "agent", "case", "wrap-up", "transcript", "call"]).numbers(&[1]);
     for call in &calls {
         let agent = call.agent_name.as_deref().unwrap_or("-");
         let session = output.session(&call.session_id);
         let way = call.direction.as_deref().unwrap_or("-");
-        table.row([&minute(call.start_time), &length(call), way, agent, &transcript(call), session]);
+        let (case, wrap_up) = (call.case_number.as_deref().unwrap_or("-"), call.wrap_up_code.as_deref().unwrap_or("-"));
+        table.row([&minute(call.start_time), &length(call), way, agent, case, wrap_up, &transcript(call), session]);
     }
     output.line(&table)?;
     Ok(ExitCode::SUCCESS)

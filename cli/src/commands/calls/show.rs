@@ -7,9 +7,10 @@ use callscribe::{
     ledger::{AttemptSeen, JobFilter, JobSeen, attempts, list_jobs},
     store::{
         Connection,
-        call_story::{CallStory, TranscriptSeen, call_story, sessions_like},
+        call_story::{CallSeen, CallStory, TranscriptSeen, call_story, sessions_like},
     },
 };
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
@@ -112,14 +113,47 @@ fn head(story: &CallStory, output: &mut Output) -> io::Result<()> {
     field("to", call.dnis.clone())?;
     field("agent", call.agent_name.clone())?;
     field("queue", call.queue_name.clone())?;
+    field("team", joined(&[call.team_name.as_deref(), call.site_name.as_deref(), call.entry_point_name.as_deref()]))?;
     field("case", call.case_number.clone())?;
     field("began", Some(stamp(call.start_time)))?;
-    field("ended", call.end_time.map(stamp))?;
+    field("ended", call.end_time.map(|end| ended(call, end)))?;
+    field("spent", spent(call))?;
+    field("wrap-up", call.wrap_up_code.clone())?;
+    field("about", call.contact_reason.clone())?;
+    field("rating", joined(&[call.csat_score.map(|score| score.to_string()).as_deref(), call.auto_csat.as_deref()]))?;
+    field("details", call.enriched_at.map(|at| format!("as of {}", stamp(at))))?;
     field("transcript", Some(transcript_state(story)))?;
     let of_call = story.transcripts.iter().rfind(|transcript| transcript.leg == MAIN);
     let failed = of_call.filter(|transcript| transcript.status == "error");
     field("why", failed.and_then(|transcript| transcript.error_message.clone()))?;
     field("what to do", failed.and_then(|transcript| advice(transcript.error_code.as_deref()?)).map(str::to_owned))
+}
+
+/// When a call ended, how far that is known, and by whom.
+fn ended(call: &CallSeen, end: DateTime<Utc>) -> String {
+    let inferred = (call.end_time_source.as_deref() == Some("last_updated")).then_some("at the latest");
+    joined(&[Some(&stamp(end)), inferred, call.terminated_by.as_deref(), call.termination_reason.as_deref()]).unwrap_or_default()
+}
+
+/// Where the time of a call went.
+fn spent(call: &CallSeen) -> Option<String> {
+    let part = |name: &str, seconds: Option<i32>| {
+        let seconds = u64::try_from(seconds?).ok().filter(|seconds| *seconds > 0)?;
+        Some(format!("{name} {}", span(std::time::Duration::from_secs(seconds))))
+    };
+    let parts = [
+        part("talk", call.talk_seconds),
+        part("queue", call.queue_seconds),
+        part("hold", call.hold_seconds),
+        part("wrap-up", call.wrap_up_seconds),
+    ];
+    joined(&parts.each_ref().map(|part| part.as_deref()))
+}
+
+/// What is there of several things, with commas between.
+fn joined(parts: &[Option<&str>]) -> Option<String> {
+    let there: Vec<&str> = parts.iter().copied().flatten().collect();
+    (!there.is_empty()).then(|| there.join(", "))
 }
 
 /// The state of the transcript, with the reason code when it failed: the word that filters take.

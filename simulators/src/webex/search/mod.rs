@@ -108,7 +108,9 @@ fn answer(site: &Site, asked: &Asked, number: u64) -> Result<Value, Refusal> {
     if site.faults.strikes(&[], &Fault::PartialData) {
         tasks.truncate(tasks.len() / 2);
         let mut body = page(asked, tasks, next);
-        body["errors"] = json!([failed()]);
+        if let Some(body) = body.as_object_mut() {
+            body.insert("errors".to_owned(), json!([failed()]));
+        }
         return Ok(body);
     }
     Ok(page(asked, tasks, next))

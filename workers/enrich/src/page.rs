@@ -1,0 +1,60 @@
+//! One page, one transaction: what its calls turned out to be, the transcripts and jobs that became necessary, what could not be read,
+//! and the checkpoint. Killed before the commit, the page is read again; after it, never needed again.
+
+use callscribe::{
+    ledger::{self, Hint},
+    sources::CallPage,
+    store::{Connection, calls, quarantine, settings},
+};
+use diesel_async::AsyncConnection;
+use serde_json::Value;
+
+use crate::{answer::EnrichError, handler::Run, plan::Told};
+
+/// Moments with a possible gap that are remembered for people; each was warned of when it came.
+const GAPS_KEPT: u16 = 100;
+
+/// What storing a page changed.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) report: calls::UpsertReport,
+    pub(crate) quarantined: usize,
+    pub(crate) hints: Vec<Hint>,
+}
+
+/// Stores a page and where the job goes on.
+pub(crate) async fn store(run: &Run<'_>, page: &CallPage, checkpoint: &Value) -> Result<Stored, EnrichError> {
+    let (name, recipe) = (run.source.name(), run.recipe);
+    let mut pooled = run.connection().await?;
+    let connection: &mut Connection = &mut pooled;
+    connection
+        .transaction(async |connection: &mut Connection| {
+            let report = calls::upsert(connection, &page.calls, &recipe.provider).await?;
+            let unreadable = page.unreadable.iter().map(|element| (&element.raw, element.error.as_str()));
+            let refused = report.refused.iter().map(|call| (&call.raw_payload, call.why.as_str()));
+            let quarantined = quarantine::quarantine(connection, name, unreadable.chain(refused)).await?;
+            let jobs = ledger::recording_jobs(&report.expected, run.job.priority, recipe.recording_attempts);
+            let hints = ledger::enqueue(connection, &jobs).await?;
+            if let Some(at) = page.possible_gap {
+                settings::remember(connection, &settings::gaps_key(name, run.source.org_id()), &at, GAPS_KEPT).await?;
+            }
+            // also the fence: whoever lost the lease commits nothing
+            ledger::save_checkpoint(connection, run.job, checkpoint).await?;
+            Ok(Stored { report, quarantined, hints })
+        })
+        .await
+}
+
+/// Stores where the job goes on, and, once nothing is left, how far the details are told.
+pub(crate) async fn save(run: &Run<'_>, checkpoint: &Value, told: Option<Told>) -> Result<(), EnrichError> {
+    let mut pooled = run.connection().await?;
+    let connection: &mut Connection = &mut pooled;
+    connection
+        .transaction(async |connection: &mut Connection| {
+            if let Some(told) = told {
+                settings::put(connection, &settings::details_key(run.source.name(), run.source.org_id()), &told).await?;
+            }
+            Ok(ledger::save_checkpoint(connection, run.job, checkpoint).await?)
+        })
+        .await
+}
