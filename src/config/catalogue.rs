@@ -1,8 +1,9 @@
 //! Every setting of every concern: for the generated documents, and to find names that were spelt wrong.
 
 use super::{
-    ApiSettings, CaseNumberSettings, DatabaseSettings, DownloadHosts, EnrichSettings, Environment, Reader, RedisSettings, Setting,
-    SyncSettings, TelemetrySettings, VaultSettings, WebexLoginSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
+    ApiSettings, CaseNumberSettings, DatabaseSettings, DownloadHosts, EnrichSettings, Environment, NetworkSettings, Reader, RedisSettings,
+    Setting, SyncSettings, TelemetrySettings, VaultSettings, WebexLoginSettings, WebexSettings, WebhookSettings, WhisperSettings,
+    WorkSettings,
 };
 
 /// The settings of one concern.
@@ -77,14 +78,19 @@ pub const CONCERNS: &[Concern] = &[
         about: "Needed as soon as a vendor's tokens are kept, that is with any source that signs in.",
         settings: VaultSettings::SETTINGS,
     },
+    Concern {
+        title: "Way out",
+        about: "For requests to Webex and to the transcriber. PostgreSQL, Redis and S3 are never asked through these.",
+        settings: NetworkSettings::SETTINGS,
+    },
     Concern { title: "HTTP", about: "Where processes listen.", settings: ApiSettings::SETTINGS },
     Concern { title: "Logs", about: "See [LOGGING.md](LOGGING.md).", settings: TelemetrySettings::SETTINGS },
 ];
 
 /// Prefixes that nobody but us uses: any unknown name under them is a mistake.
 const OUR_PREFIXES: &[&str] = &["WEBEX_CC_", "MAX_ATTEMPTS_", "CONCURRENCY_", "CALLSCRIBE_", "TRANSCRIPTION_", "RECORDING_"];
-/// Names set by test runs and scripts of our own that are no settings.
-const NOT_SETTINGS: &[&str] = &["CALLSCRIBE_TEST"];
+/// Names of test runs and scripts of our own, and neighbours of `HTTP_PROXY`, that are no settings of ours.
+const NOT_SETTINGS: &[&str] = &["CALLSCRIBE_TEST", "FTP_PROXY", "ALL_PROXY"];
 /// A name this near to a known one is a slip; further away it is somebody else's variable.
 const SLIP: usize = 2;
 

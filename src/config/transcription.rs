@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use super::{ProviderSettings, Reader, Setting};
+use super::{NetworkSettings, ProviderSettings, Reader, Setting};
 
 /// OpenAI's own server; every other is configured.
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -33,6 +33,8 @@ pub struct WhisperSettings {
     pub max_duration: Option<Duration>,
     /// `TRANSCRIPTION_TIMEOUT`: the longest wait for an answer, sending included.
     pub timeout: Duration,
+    /// The way out.
+    pub network: NetworkSettings,
 }
 
 impl WhisperSettings {
@@ -87,6 +89,7 @@ impl WhisperSettings {
             max_bytes: reader.parsed(&Self::MAX_BYTES, "a number of bytes").unwrap_or(defaults.max_bytes),
             max_duration: most_seconds.or_else(|| model.starts_with("gpt-").then_some(GPT_MAX_SECONDS)).map(Duration::from_secs),
             timeout: reader.duration(&Self::TIMEOUT).unwrap_or(defaults.timeout),
+            network: NetworkSettings::read(reader),
             base_url,
             model,
         };
@@ -130,6 +133,7 @@ impl Default for WhisperSettings {
             max_bytes: OPENAI_MAX_BYTES,
             max_duration: None,
             timeout: Duration::from_mins(10),
+            network: NetworkSettings::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{CaseNumberSettings, DownloadHosts, Reader, Setting, VaultSettings};
+use super::{CaseNumberSettings, DownloadHosts, NetworkSettings, Reader, Setting, VaultSettings};
 use crate::domain::OrgId;
 
 /// How requests are authorised.
@@ -51,6 +51,8 @@ pub struct WebexSettings {
     pub case_numbers: CaseNumberSettings,
     /// `RECORDING_DOWNLOAD_HOSTS`.
     pub download_hosts: DownloadHosts,
+    /// The way out.
+    pub network: NetworkSettings,
     /// What works, and is probably not meant; told at start.
     pub warnings: Vec<String>,
 }
@@ -140,6 +142,7 @@ impl WebexSettings {
             timeout: reader.duration(&Self::TIMEOUT)?,
             case_numbers: CaseNumberSettings::read(reader),
             download_hosts: DownloadHosts::read(reader),
+            network: NetworkSettings::read(reader),
             access: access?,
             org_id: org_id?,
             base_url: base_url?,
@@ -176,7 +179,10 @@ fn read_base_url(reader: &mut Reader<'_>) -> Option<Url> {
     let by_region = |reader: &mut Reader<'_>| {
         let region = reader.text(&WebexSettings::REGION).unwrap_or_default().trim().to_ascii_lowercase();
         if !REGIONS.contains(&region.as_str()) {
-            reader.complain(WebexSettings::REGION.name, format!("is not usable: `{region}` is none of {}", REGIONS.join(", ")));
+            reader.complain(
+                WebexSettings::REGION.name,
+                format!("is not usable: `{region}` is none of {}; for a newer one, give `WEBEX_CC_BASE_URL`", REGIONS.join(", ")),
+            );
             return None;
         }
         Url::parse(&format!("https://api.wxcc-{region}.cisco.com/")).ok()

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Method, RequestBuilder, Url, redirect, retry};
+use reqwest::{Certificate, Method, NoProxy, Proxy, RequestBuilder, Url, redirect, retry};
+use secrecy::ExposeSecret;
 use tracing::{Instrument, field};
 
 use super::Response;
-use crate::telemetry::metrics;
+use crate::{config::NetworkSettings, telemetry::metrics};
 
 /// How long a request may take. A vendor that hangs must not hold a job for ever.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +71,17 @@ pub enum OutboundError {
         #[source]
         why: reqwest::Error,
     },
+    /// Nobody we trust vouches for the other side.
+    #[error(
+        "the certificate of `{host}` is not trusted: {why}; if it is that of your proxy or of a server of your own, \
+         name its authority's certificate in `CALLSCRIBE_CA_BUNDLE`"
+    )]
+    Untrusted {
+        /// The host.
+        host: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The answer did not come in time.
     #[error("`{host}` did not answer in time")]
     TimedOut {
@@ -104,6 +116,8 @@ impl OutboundError {
         let why = why.without_url();
         if why.is_builder() {
             Self::Request(why)
+        } else if let Some(why) = distrust(&why) {
+            Self::Untrusted { host, why }
         } else if why.is_connect() {
             Self::Connect { host, why }
         } else if why.is_timeout() {
@@ -123,6 +137,7 @@ impl OutboundError {
         match self {
             Self::PlainHttp { .. } | Self::Request(_) => "refused",
             Self::NoTls { .. } | Self::Connect { .. } => "connect",
+            Self::Untrusted { .. } => "untrusted",
             Self::TimedOut { .. } => "timeout",
             Self::Broken { .. } => "broken",
             Self::TooLarge { .. } => "too_large",
@@ -142,12 +157,17 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client whose requests are counted under `vendor`.
+    /// A client whose requests are counted under `vendor`; the process's own environment says through which proxy they go.
     pub fn new(vendor: &'static str, limits: Limits) -> Result<Self, ClientError> {
+        Self::through(&NetworkSettings::default(), vendor, limits)
+    }
+
+    /// The same with the way out that the settings say. Loopback is asked directly, whatever they say.
+    pub fn through(network: &NetworkSettings, vendor: &'static str, limits: Limits) -> Result<Self, ClientError> {
         // an error means that a provider is there already, which is all we want
         let _ = rustls::crypto::ring::default_provider().install_default();
         let direct = builder(limits).no_proxy().tls_certs_only([]).build().map_err(|why| ClientError { vendor, why })?;
-        let public = builder(limits).build().map_err(|error| chain(&error));
+        let public = routed(builder(limits), network).and_then(reqwest::ClientBuilder::build).map_err(|error| chain(&error));
         Ok(Self { vendor, direct, public, plain_hosts: Vec::new() })
     }
 
@@ -229,6 +249,32 @@ fn builder(limits: Limits) -> reqwest::ClientBuilder {
         Some(total) => builder.timeout(total),
         None => builder,
     }
+}
+
+/// What no proxy is asked for, beside `NO_PROXY`.
+const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
+
+/// The builder with proxies and authorities. Without proxies in the settings the system's are left as they are.
+fn routed(mut builder: reqwest::ClientBuilder, network: &NetworkSettings) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+    let direct = network.no_proxy.as_ref().map_or_else(|| THIS_MACHINE.to_owned(), |hosts| format!("{hosts},{THIS_MACHINE}"));
+    let direct = NoProxy::from_string(&direct);
+    if let Some(proxy) = &network.https_proxy {
+        builder = builder.proxy(Proxy::https(proxy.expose_secret())?.no_proxy(direct.clone()));
+    }
+    if let Some(proxy) = &network.http_proxy {
+        builder = builder.proxy(Proxy::http(proxy.expose_secret())?.no_proxy(direct));
+    }
+    match &network.authorities {
+        Some(pem) => Ok(builder.tls_certs_merge(Certificate::from_pem_bundle(pem)?)),
+        None => Ok(builder),
+    }
+}
+
+/// What is wrong with the other side's certificate, if that is what went wrong.
+fn distrust(error: &reqwest::Error) -> Option<String> {
+    const MARK: &str = "invalid peer certificate: ";
+    let text = chain(error);
+    text.split_once(MARK).map(|(_, why)| why.to_owned())
 }
 
 /// Whether the URL points at this very machine.

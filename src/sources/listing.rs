@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::SourceError;
 use crate::ledger::{Failure, Outcome};
 
-/// A person has to log in; looking every five minutes makes the calls flow soon after.
-const UNTIL_LOGIN: Duration = Duration::from_mins(5);
+/// A person has to log in, which makes the job due at once; this is for when nobody noticed that it was mended.
+const UNTIL_LOGIN: Duration = Duration::from_mins(15);
 /// A person has to change a role, a licence or a setting.
 pub const UNTIL_CONFIGURED: Duration = Duration::from_mins(15);
 

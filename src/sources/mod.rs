@@ -108,6 +108,8 @@ pub enum SourceError {
         wait: Duration,
         /// Our own shared budget ran out, rather than the vendor's patience.
         own_budget: bool,
+        /// Its trace, when a vendor said so.
+        trace: VendorTrace,
     },
     /// The tokens are refused: nothing works until a person logs in.
     #[error("{source_name} refuses our tokens: {what}")]
@@ -136,6 +138,8 @@ pub enum SourceError {
         answered: String,
         /// Who should have.
         configured: String,
+        /// Its trace.
+        trace: VendorTrace,
     },
     /// The window holds more than the vendor gives at once: ask for less.
     #[error("the window is too wide for {source_name}")]
@@ -228,10 +232,10 @@ impl SourceError {
     #[must_use]
     pub fn trace(&self) -> VendorTrace {
         match self {
-            Self::RateLimited { .. } | Self::WrongOrg { .. } | Self::HostNotAllowed { .. } | Self::TokensUnavailable { .. } => {
-                VendorTrace::default()
-            }
-            Self::LoginNeeded { trace, .. }
+            Self::HostNotAllowed { .. } | Self::TokensUnavailable { .. } => VendorTrace::default(),
+            Self::RateLimited { trace, .. }
+            | Self::WrongOrg { trace, .. }
+            | Self::LoginNeeded { trace, .. }
             | Self::Forbidden { trace, .. }
             | Self::TooWide { trace, .. }
             | Self::Unavailable { trace, .. }

@@ -17,6 +17,7 @@ mod inspect;
 mod ledger;
 mod ledger_rows;
 mod login;
+mod network;
 mod outbound;
 mod processes;
 mod queue;

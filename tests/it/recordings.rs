@@ -187,6 +187,7 @@ async fn source(webex: &Webex, store: &Store) -> Arc<dyn Source> {
         budget_per_minute: 100_000,
         case_numbers: callscribe::config::CaseNumberSettings::default(),
         download_hosts: DownloadHosts::new(["127.0.0.1"]),
+        network: callscribe::config::NetworkSettings::default(),
         warnings: Vec::new(),
     };
     Arc::new(WebexSource::new(&settings, store, &harness::hints().await, Arc::new(SystemClock)).unwrap())

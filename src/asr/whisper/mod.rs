@@ -64,7 +64,7 @@ impl Whisper {
     pub fn new(settings: WhisperSettings, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
         // a server that thinks sends nothing, so the whole time is silence
         let limits = Limits { connect: CONNECT_TIMEOUT, idle: settings.timeout, total: Some(settings.timeout), decompress: true };
-        let client = Client::new(WhisperSettings::PROVIDER, limits)?.allowing_plain_http(&settings.base_url);
+        let client = Client::through(&settings.network, WhisperSettings::PROVIDER, limits)?.allowing_plain_http(&settings.base_url);
         let mut url = settings.base_url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["audio", "transcriptions"]);

@@ -196,7 +196,7 @@ impl Api {
             }
             error => unreachable(&error, &request_id),
         })?;
-        self.check_tenant(&body)?;
+        self.check_tenant(&body, &trace)?;
         // an answer that says it has no content has none to read
         let content = parse(if status == StatusCode::NO_CONTENT { b"null" } else { &body }, &trace)?;
         Ok(Answer { content, trace })
@@ -226,10 +226,10 @@ impl Api {
     }
 
     /// Refuses another organisation's answer before anything of it is used.
-    fn check_tenant(&self, body: &[u8]) -> Result<(), SourceError> {
+    fn check_tenant(&self, body: &[u8], trace: &VendorTrace) -> Result<(), SourceError> {
         match told_tenant(body) {
             Some(answered) if !answered.eq_ignore_ascii_case(self.org_id.as_str()) => {
-                Err(SourceError::WrongOrg { answered, configured: self.org_id.to_string() })
+                Err(SourceError::WrongOrg { answered, configured: self.org_id.to_string(), trace: trace.clone() })
             }
             Some(_) | None => Ok(()),
         }
@@ -270,7 +270,12 @@ fn parse<T: DeserializeOwned>(body: &[u8], trace: &VendorTrace) -> Result<T, Sou
 }
 
 fn spent(exhausted: Exhausted) -> SourceError {
-    SourceError::RateLimited { source_name: SourceName::Webex, wait: exhausted.wait, own_budget: !exhausted.blocked }
+    SourceError::RateLimited {
+        source_name: SourceName::Webex,
+        wait: exhausted.wait,
+        own_budget: !exhausted.blocked,
+        trace: VendorTrace::default(),
+    }
 }
 
 fn unreachable(error: &OutboundError, request_id: &str) -> SourceError {

@@ -25,7 +25,7 @@ impl Failed<'_> {
         let source_name = SourceName::Webex;
         let what = format!("{}: {}", status.as_u16(), body.summary());
         if let Some(wait) = wait {
-            return SourceError::RateLimited { source_name, wait, own_budget: false };
+            return SourceError::RateLimited { source_name, wait, own_budget: false, trace };
         }
         match status {
             StatusCode::UNAUTHORIZED => SourceError::LoginNeeded { source_name, what, trace },

@@ -231,7 +231,10 @@ impl WebexLogin {
         let WebexAccess::Refreshed { client_id, client_secret, refresh_token, vault } = &settings.access else {
             return Err(LoginError::FixedToken);
         };
-        let http = |name, url| Client::new(name, TOKEN_LIMITS).map(|client| client.allowing_plain_http(url)).map_err(WebexError::Client);
+        let http = |name, url| {
+            let client = Client::through(&settings.network, name, TOKEN_LIMITS).map_err(WebexError::Client);
+            client.map(|client| client.allowing_plain_http(url))
+        };
         let endpoint = TokenEndpoint {
             http: http("webex-tokens", &settings.token_url)?,
             url: settings.token_url.clone(),

@@ -94,11 +94,14 @@ impl Webex {
             tracing::warn!("{warning}");
         }
         let limits = Limits { idle: settings.timeout, total: Some(settings.timeout), ..Limits::API };
-        let http = Client::new("webex", limits)?.allowing_plain_http(&settings.base_url);
+        let http = Client::through(&settings.network, "webex", limits)?.allowing_plain_http(&settings.base_url);
         let access = access(settings, store, &clock)?;
         let budget = Budget::new(hints.clone(), "webex", settings.budget_per_minute);
         let api = Arc::new(Api::new(http, settings.base_url.clone(), settings.org_id.clone(), access, budget, clock));
-        let files = settings.download_hosts.named().fold(Client::new("webex-files", Limits::DOWNLOAD)?, Client::allowing_plain_host);
+        let files = settings
+            .download_hosts
+            .named()
+            .fold(Client::through(&settings.network, "webex-files", Limits::DOWNLOAD)?, Client::allowing_plain_host);
         Ok(Self {
             listing: Listing {
                 path: settings.tasks_path.clone(),
@@ -152,7 +155,7 @@ fn access(settings: &WebexSettings, store: &Store, clock: &Arc<dyn Clock>) -> Re
         WebexAccess::Fixed(secret) => Ok(Access::Fixed(Token { secret: secret.clone(), version: 0 })),
         WebexAccess::Refreshed { client_id, client_secret, refresh_token, vault } => {
             let endpoint = TokenEndpoint {
-                http: Client::new("webex-tokens", TOKEN_LIMITS)?.allowing_plain_http(&settings.token_url),
+                http: Client::through(&settings.network, "webex-tokens", TOKEN_LIMITS)?.allowing_plain_http(&settings.token_url),
                 url: settings.token_url.clone(),
                 client_id: client_id.clone(),
                 client_secret: client_secret.clone(),

@@ -226,7 +226,7 @@ impl Vault {
                 count("failed");
                 self.shelf.cool_down(row.version, &self.holder, pause).await?;
                 if throttled {
-                    return Err(SourceError::RateLimited { source_name: SourceName::Webex, wait: pause, own_budget: false });
+                    return Err(SourceError::RateLimited { source_name: SourceName::Webex, wait: pause, own_budget: false, trace });
                 }
                 Err(unavailable(what, trace))
             }

@@ -17,7 +17,7 @@ fn wrong_shape() -> SourceError {
 }
 
 fn rate_limited() -> SourceError {
-    SourceError::RateLimited { source_name: SourceName::Webex, wait: Duration::from_secs(17), own_budget: false }
+    SourceError::RateLimited { source_name: SourceName::Webex, wait: Duration::from_secs(17), own_budget: false, trace: Default::default() }
 }
 
 #[tokio::test]

@@ -158,6 +158,7 @@ async fn another_tenants_answer_is_refused_before_it_is_used() {
     let office = Office::open(WebexPlan::ordinary(7, 5).with(Fault::WrongOrg, When::Always)).await;
     let error = read(&*office.process(), office.day()).await.unwrap_err();
     assert!(matches!(&error, SourceError::WrongOrg { answered, .. } if answered.starts_with("99999999")), "{error}");
+    assert!(error.trace().request_id.is_some(), "for the vendor's support");
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ impl Office {
             budget_per_minute: AMPLE_BUDGET,
             case_numbers: CaseNumberSettings { variables: vec!["CaseNumber".to_owned()], pattern: None },
             download_hosts: DownloadHosts::new(["127.0.0.1"]),
+            network: callscribe::config::NetworkSettings::default(),
             warnings: Vec::new(),
         }
     }

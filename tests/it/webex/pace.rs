@@ -28,6 +28,8 @@ async fn a_429_is_honoured_by_every_process_however_it_names_the_wait() {
 
         let error = read(&*told, office.day()).await.unwrap_err();
         assert_eq!(error.reason(), Reason::RateLimited);
+        let trace = error.trace();
+        assert!(trace.status == Some(429) && trace.request_id.is_some_and(|id| id.starts_with("CALLSCRIBE_")), "for the vendor's support");
         let wait = wait_of(&error);
         assert!(wait >= Duration::from_secs(least) && wait <= Duration::from_secs(25), "{style:?}: {wait:?}");
         for process in [&told, &other] {

@@ -11,8 +11,8 @@ use callscribe::{
     store::StoreError,
 };
 
-/// Until someone has logged in again.
-const LOGIN_WAIT: Duration = Duration::from_mins(5);
+/// Until someone has logged in again, which makes the job due at once; this is for when nobody noticed that it was mended.
+const LOGIN_WAIT: Duration = Duration::from_mins(15);
 /// Until someone has set the source up in this process, or another process takes the job.
 const SOURCE_WAIT: Duration = Duration::from_mins(5);
 /// The first wait for S3; it doubles each time.

@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn waiting_for_people_and_limits_burns_no_attempt() {
         let (source_name, what, trace) = (SourceName::Webex, String::new(), VendorTrace::default());
-        let limited = SourceError::RateLimited { source_name, wait: Duration::from_secs(7), own_budget: false };
+        let limited = SourceError::RateLimited { source_name, wait: Duration::from_secs(7), own_budget: false, trace: Default::default() };
         let login = SourceError::LoginNeeded { source_name, what: what.clone(), trace: trace.clone() };
         let forbidden = SourceError::Forbidden { source_name, what: what.clone(), trace: trace.clone() };
         let shape = SourceError::WrongShape { source_name, what, trace };
