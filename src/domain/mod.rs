@@ -1,6 +1,7 @@
 //! Calls, recordings, transcripts, jobs: pure values and the moves they may make. No async, no I/O.
 
 mod call;
+mod chat;
 mod details;
 mod event;
 mod ids;
@@ -13,6 +14,7 @@ mod transcript;
 mod window;
 
 pub use call::{Call, Direction, EndTimeSource};
+pub use chat::{Chat, ChatChannel, ChatMessage, Conversation, Participant};
 pub use details::CallDetails;
 pub use event::{EventKind, EventOutcome};
 pub use ids::{InvalidId, JobId, LeaseId, OrgId, RecordingId, SessionId, TranscriptId};

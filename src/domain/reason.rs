@@ -134,7 +134,7 @@ impl Reason {
                 "check that the tenant has a feature that makes transcripts (Auto CSAT, Agent Wellbeing, Call Drop Summary or Topic Analytics); requeue, or set TRANSCRIPTION_PROVIDER=webex,whisper"
             }
             Self::UnrecognisedTranscriptFormat => {
-                "the bytes are in the bucket, the error names the key: send them with a bug report, requeue after an upgrade, or set TRANSCRIPTION_PROVIDER=webex,whisper"
+                "send the error's text with a bug report, and the bytes if it names where in the bucket they are; requeue after an upgrade, or set TRANSCRIPTION_PROVIDER=webex,whisper"
             }
             Self::SummaryNotReady => "nothing: it is asked for again for a day; a call without a summary is no error",
             Self::PoisonPayload => "it was enqueued by another version or by hand; cancel it, or requeue after an upgrade",

@@ -2,6 +2,7 @@
 //!
 //! Vendor JSON stops at `sources/<vendor>/translate.rs`; beyond it there are only domain types.
 
+mod chats;
 mod listing;
 mod transcript;
 pub mod webex;
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
 
+pub use chats::{ChatAnswer, ChatPage, ChatSource};
 pub use listing::UNTIL_CONFIGURED;
 pub use transcript::{Span, Speaker, SpokenWord, Turn, UnrecognisedTranscript, VendorTranscript};
 

@@ -67,6 +67,7 @@ const COMMANDS: &[&[&str]] = &[
     &["requeue"],
     &["calls", "list"],
     &["calls", "show"],
+    &["webex", "chats"],
     &["webex", "subscribe"],
     &["webex", "subscriptions"],
     &["webex", "unsubscribe"],

@@ -2,7 +2,7 @@
 
 mod follows;
 mod receiver;
-mod subscriptions;
+pub(crate) mod subscriptions;
 
 use std::{sync::Arc, time::Duration};
 

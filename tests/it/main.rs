@@ -6,6 +6,7 @@
 mod api;
 mod blob;
 mod calls;
+mod chats;
 mod cli;
 mod demo;
 mod embedded;

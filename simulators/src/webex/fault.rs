@@ -255,6 +255,24 @@ pub enum Fault {
     RealtimeTranscriptToo,
     /// `Source` and `Provider` in place of `source` and `provider`.
     CapitalKeys,
+    /// A chat's file in the form that names its version, an object with `messages`; without this a list.
+    ChatVersioned,
+    /// Two files of a chat, the list and the one that names its version.
+    ChatBothVersions,
+    /// `timestamp` of messages as the number in a text.
+    ChatTimesAsText,
+    /// `timestamp` of messages as ISO 8601.
+    ChatTimesAsIso,
+    /// Messages without `timestamp`.
+    ChatWithoutTimes,
+    /// Every third message has no `participant`.
+    ChatWithoutParticipant,
+    /// Every fourth message is in the file twice.
+    ChatMessageTwice,
+    /// An element that is no message among the messages.
+    ChatOddElement,
+    /// The first message of a chat has 40,000 characters.
+    ChatLongMessage,
     /// The tenant has no summaries.
     SummariesRefused {
         /// 403 or 404.

@@ -20,6 +20,7 @@ mod answer;
 mod authorize;
 mod book;
 mod captures;
+mod chats;
 mod fault;
 mod hooks;
 mod ids;
@@ -36,6 +37,7 @@ mod transcript_files;
 mod transcripts;
 mod truth;
 
+pub use chats::MessageTruth;
 pub use fault::{Endpoint, ErrorBody, Fault, GrantError, RetryAfter};
 pub use hooks::{Delivery, SubscriptionSeen};
 pub use legs::Leg;

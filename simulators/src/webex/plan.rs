@@ -80,6 +80,8 @@ pub struct CallSpec {
     pub shape: Shape,
     /// When Webex's own transcript is offered, from the end of the call; `None`: the tenant has none.
     pub transcript_after: Option<Duration>,
+    /// How many messages were written; only in channels that are not spoken.
+    pub messages: u32,
     /// Whether the AI assistant summarised it.
     pub summarised: bool,
     /// When `lastUpdatedTime` changes again after the end, if it does.
@@ -113,6 +115,7 @@ impl CallSpec {
             audio: Length::Spoken(Duration::from_secs(10)),
             shape: Shape::ULAW,
             transcript_after: None,
+            messages: 0,
             summarised: false,
             touched_after: None,
             wrap_up: Some("Resolved"),
@@ -126,6 +129,14 @@ impl CallSpec {
     #[must_use]
     pub fn transcribed(self) -> Self {
         Self { transcript_after: Some(Duration::from_mins(2)), ..self }
+    }
+
+    /// A chat of five minutes with so many messages, whose file is there two seconds after its end.
+    #[must_use]
+    pub fn chat(began: Duration, messages: u32) -> Self {
+        let transcript_after = Some(Duration::from_secs(2));
+        let lasts = Duration::from_mins(5);
+        Self { channel: "chat", lasts, recorded: false, messages, transcript_after, ..Self::ago(began) }
     }
 
     /// The same call with so much speech in it.

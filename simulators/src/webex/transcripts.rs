@@ -5,11 +5,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::Site;
 use super::book::Call;
 use super::fault::Fault;
 use super::links::signed_path;
 use super::transcript_files::{Manner, legacy, vcon};
+use super::{Site, chats};
 
 /// The file of a call that has ended; the same name whatever is in it.
 const FILE: &str = "voiceTranscript.json";
@@ -20,6 +20,11 @@ const REALTIME_FILE: &str = "realtimeVoiceTranscript.json";
 pub(super) fn listed(site: &Site, base: &str, id: Uuid, minutes: i64) -> Vec<Value> {
     let key = id.to_string();
     let Some(call) = site.book.find(id, &site.faults).filter(|call| is_ready(site, call, &key)) else { return Vec::new() };
+    if chats::is_written(&call) {
+        let both = site.faults.strikes(&[&key], &Fault::ChatBothVersions);
+        let files = [Some(chats::FILE), both.then_some(chats::VERSIONED_FILE)];
+        return files.into_iter().flatten().map(|file| entry(site, base, &call, minutes, "chat", file)).collect();
+    }
     let mut list = vec![entry(site, base, &call, minutes, "recording", FILE)];
     if site.faults.strikes(&[&key], &Fault::RealtimeTranscriptToo) {
         list.insert(0, entry(site, base, &call, minutes, "realtime-voice", REALTIME_FILE));
@@ -32,13 +37,14 @@ fn is_ready(site: &Site, call: &Call, key: &str) -> bool {
     let late = site.faults.strike(&[key], |fault| if let Fault::TranscriptLate { after } = fault { Some(*after) } else { None });
     let after = late.unwrap_or(usual);
     let none = site.faults.strikes(&[key], &Fault::NoTranscript);
-    !none && call.spec.recorded && site.now_ms() >= call.ended_ms + i64::try_from(after.as_millis()).unwrap_or(i64::MAX / 4)
+    let kept = call.spec.recorded || chats::is_written(call);
+    !none && kept && site.now_ms() >= call.ended_ms + i64::try_from(after.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
 fn entry(site: &Site, base: &str, call: &Call, minutes: i64, source: &str, file: &str) -> Value {
     let capitals = site.faults.strikes(&[&call.id.to_string()], &Fault::CapitalKeys);
     let (source_key, provider_key) = if capitals { ("Source", "Provider") } else { ("source", "provider") };
-    let id = site.book.transcript_id(call, file == FILE);
+    let id = site.book.transcript_id(call, file != REALTIME_FILE);
     let mut entry = Map::new();
     let mut put = |name: &str, value: Value| entry.insert(name.to_owned(), value);
     put(source_key, json!(source));
@@ -54,15 +60,20 @@ fn entry(site: &Site, base: &str, call: &Call, minutes: i64, source: &str, file:
 
 /// Whether a link leads to a transcript.
 pub(super) fn is_transcript(file: &str) -> bool {
-    file == FILE || file == REALTIME_FILE
+    [FILE, REALTIME_FILE, chats::FILE, chats::VERSIONED_FILE].contains(&file)
 }
 
 /// The file behind a link; `None` when the call has no such file.
 pub(super) fn file(site: &Site, task: Uuid, id: Uuid, file: &str) -> Option<Response> {
     let call = site.book.find(task, &site.faults)?;
-    let is_final = file == FILE;
+    let is_final = file != REALTIME_FILE;
     if site.book.transcript_id(&call, is_final) != id {
         return None;
+    }
+    // the store knows of files, not of what is in them
+    let sent = |text: String| (StatusCode::OK, [(header::CONTENT_TYPE, "binary/octet-stream")], text).into_response();
+    if chats::is_written(&call) {
+        return Some(sent(chats::file(site, &call, file)));
     }
     let key = task.to_string();
     let strikes = |fault: Fault| site.faults.strikes(&[&key], &fault);
@@ -86,6 +97,5 @@ pub(super) fn file(site: &Site, task: Uuid, id: Uuid, file: &str) -> Option<Resp
     if strikes(Fault::TranscriptInvalidJson) {
         text.truncate(text.len() * 2 / 3);
     }
-    // the store knows of files, not of what is in them
-    Some((StatusCode::OK, [(header::CONTENT_TYPE, "binary/octet-stream")], text).into_response())
+    Some(sent(text))
 }

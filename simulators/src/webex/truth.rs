@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::Webex;
 use super::book::Call;
+use super::chats::{self, MessageTruth};
 use super::fault::Fault;
 use super::legs::Leg;
 use super::plan::Direction;
@@ -122,6 +123,12 @@ impl Webex {
     #[must_use]
     pub fn truth_of(&self, session_id: Uuid) -> Option<CallTruth> {
         self.told(&self.site.book.find(session_id, &self.site.faults)?)
+    }
+
+    /// What was written in a chat, by its number, in order; empty when it was spoken or has not begun.
+    #[must_use]
+    pub fn messages_of(&self, number: u32) -> Vec<MessageTruth> {
+        self.site.book.call(number, &self.site.faults).map(|call| chats::messages(&self.site, &call)).unwrap_or_default()
     }
 
     /// A recording beside the call's own, by the call's number: its id and what is on it.

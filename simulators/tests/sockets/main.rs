@@ -5,6 +5,7 @@ mod client;
 mod transcriber_api;
 mod transcriber_faults;
 mod webex_api;
+mod webex_chats;
 mod webex_downloads;
 mod webex_faults;
 mod webex_hooks;

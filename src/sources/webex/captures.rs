@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,6 +35,20 @@ const OF_RECORDING: &str = "recording";
 pub(super) struct Capture {
     pub(super) recordings: Vec<RecordingOffer>,
     pub(super) transcripts: Vec<TranscriptOffer>,
+    pub(super) chats: Vec<ChatFile>,
+}
+
+/// A file of what was written. The link in it is a secret that ends soon.
+#[derive(Clone)]
+pub(super) struct ChatFile {
+    pub(super) created_at: Option<DateTime<Utc>>,
+    pub(super) link: String,
+}
+
+impl std::fmt::Debug for ChatFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChatFile").field("created_at", &self.created_at).field("link", &"[secret]").finish()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -127,10 +142,17 @@ fn offers(capture: WireCapture, sessions: &[SessionId]) -> Option<(String, Captu
     let session = sessions.iter().find(|session| session.as_str().eq_ignore_ascii_case(&task))?;
     let recordings = resolved(capture.recording.into_iter().filter_map(|recording| offer(recording, session)).collect());
     let listed = capture.transcription.unwrap_or_default();
-    let mut transcripts: Vec<_> = listed.into_iter().filter_map(|transcript| transcript_offer(transcript, session)).collect();
+    let (mut transcripts, mut chats) = (Vec::new(), Vec::new());
+    for file in listed {
+        match listed_file(file, session) {
+            Some(Listed::Spoken(offer)) => transcripts.push(offer),
+            Some(Listed::Written(file)) => chats.push(file),
+            None => {}
+        }
+    }
     // the one that was made of the recording, and the latest of several
     transcripts.sort_by_key(|offer| (!offer.of_recording, std::cmp::Reverse(offer.created_at)));
-    Some((session.to_string(), Capture { recordings, transcripts }))
+    Some((session.to_string(), Capture { recordings, transcripts, chats }))
 }
 
 /// One element of `recording[]`; one that cannot be read or has no link is told and left out, so that the others can be used.
@@ -164,8 +186,16 @@ fn offer(recording: Value, session: &SessionId) -> Option<Labelled> {
     Some(Labelled { named, offer })
 }
 
-/// One element of `transcription[]`, if it is of what was spoken.
-fn transcript_offer(transcript: Value, session: &SessionId) -> Option<TranscriptOffer> {
+/// One element of `transcription[]`.
+enum Listed {
+    /// Of what was spoken.
+    Spoken(TranscriptOffer),
+    /// Of what was written.
+    Written(ChatFile),
+}
+
+/// One element of `transcription[]`; one that cannot be read or has no link is left out.
+fn listed_file(transcript: Value, session: &SessionId) -> Option<Listed> {
     let wire: WireTranscript = match serde_path_to_error::deserialize(transcript) {
         Ok(wire) => wire,
         Err(error) => {
@@ -176,16 +206,16 @@ fn transcript_offer(transcript: Value, session: &SessionId) -> Option<Transcript
     let source = told(wire.source).map(|source| source.to_ascii_lowercase());
     let of_voice = told(wire.filename).is_some_and(|name| name.to_ascii_lowercase().ends_with(VOICE_TRANSCRIPT));
     if !of_voice && !matches!(source.as_deref(), Some(OF_RECORDING | "realtime-voice")) {
-        return None;
+        return Some(Listed::Written(ChatFile { created_at: wire.createtime.and_then(moment), link: told(wire.filepath)? }));
     }
-    Some(TranscriptOffer {
+    Some(Listed::Spoken(TranscriptOffer {
         session_id: session.clone(),
         of_recording: source.as_deref() == Some(OF_RECORDING),
         started_at: wire.starttime.and_then(moment),
         created_at: wire.createtime.and_then(moment),
         language: told(wire.languagecode),
         link: told(wire.filepath)?,
-    })
+    }))
 }
 
 fn lower_keys(value: Value) -> Value {
@@ -262,7 +292,8 @@ mod tests {
         let capture = wire.data.into_iter().find_map(|capture| offers(capture, &[session()])).unwrap().1;
         assert_eq!(capture.transcripts.iter().map(|offer| offer.of_recording).collect::<Vec<_>>(), [true, false]);
         assert_eq!(capture.transcripts[0].started_at.unwrap().timestamp_millis(), 1_661_785_612_510);
-        assert!(!format!("{:?}", capture.transcripts).contains("sig="));
+        assert_eq!(capture.chats.len(), 1, "what was written is no transcript of speech");
+        assert!(!format!("{capture:?}").contains("sig="));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 mod api;
 mod captures;
 mod case_number;
+mod chat_file;
+mod chats;
 mod check;
 mod details;
 mod download;

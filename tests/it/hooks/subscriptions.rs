@@ -29,7 +29,7 @@ async fn subscribe(webex: &Webex) -> Vec<bool> {
 }
 
 /// `callscribe webex …` as a person calls it.
-async fn webex(office: &Office, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) async fn webex(office: &Office, arguments: &[&str]) -> (i32, String, String) {
     let mut command = callscribe(&[&["webex"], arguments].concat());
     let (credentials, redis) = (office.vendor.credentials().clone(), harness::redis().await);
     command
@@ -43,6 +43,7 @@ async fn webex(office: &Office, arguments: &[&str]) -> (i32, String, String) {
         .env("WEBEX_CC_BASE_URL", office.vendor.base_url())
         .env("WEBEX_CC_TOKEN_URL", office.vendor.token_url())
         .env("WEBEX_CC_WEBHOOK_SECRET", SECRET)
+        .env("RECORDING_DOWNLOAD_HOSTS", "127.0.0.1")
         .env("CALLSCRIBE_ENCRYPTION_KEY", OFFICES_KEY);
     let Output { status, stdout, stderr } = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())

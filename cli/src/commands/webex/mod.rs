@@ -1,5 +1,6 @@
 //! `callscribe webex`: what is arranged with Webex by hand.
 
+mod chats;
 mod login;
 mod subscribe;
 mod subscriptions;
@@ -20,6 +21,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Write what was written in chats into a workbook for Excel
+    Chats(chats::Arguments),
     /// Log in, in a browser, by pasting a code, or with the refresh token of a service app
     Login(login::Arguments),
     /// Show whose the tokens are, what they allow and when they end
@@ -34,6 +37,7 @@ enum Action {
 
 pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     match &arguments.action {
+        Action::Chats(arguments) => chats::run(arguments, output).await,
         Action::Login(arguments) => login::run(arguments, output).await,
         Action::Token(arguments) => token::run(arguments, output).await,
         Action::Subscribe(arguments) => subscribe::run(arguments, output).await,

@@ -1,0 +1,3 @@
+//! What was written in conversations: as a workbook, and in the database.
+
+mod command;
