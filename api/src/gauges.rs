@@ -14,6 +14,7 @@ use callscribe::{
     ledger::{COUNTED, Depth, depths, workers_seen},
     store::{
         Store, StoreError,
+        completeness::{Accounts, accounts},
         logins::{CredentialSeen, credentials},
     },
     telemetry::{
@@ -63,6 +64,7 @@ impl Gauges {
                 Ok(Ok(asked)) => {
                     show(&asked.depths, &mut refreshed.kinds);
                     show_credentials(&asked.credentials);
+                    show_completeness(&asked.accounts);
                     metrics::workers_alive(asked.workers);
                     metrics::postgres_up(true);
                 }
@@ -82,6 +84,7 @@ struct Asked {
     depths: Vec<Depth>,
     workers: i64,
     credentials: Vec<CredentialSeen>,
+    accounts: Vec<Accounts>,
 }
 
 async fn ask(store: &Store) -> Result<Asked, StoreError> {
@@ -89,7 +92,8 @@ async fn ask(store: &Store) -> Result<Asked, StoreError> {
     let depths = depths(&mut connection, COUNTED).await?;
     let alive = workers_seen(&mut connection).await?.iter().filter(|worker| worker.alive).count();
     let credentials = credentials(&mut connection).await?;
-    Ok(Asked { depths, workers: i64::try_from(alive).unwrap_or(i64::MAX), credentials })
+    let accounts = accounts(&mut connection).await?;
+    Ok(Asked { depths, workers: i64::try_from(alive).unwrap_or(i64::MAX), credentials, accounts })
 }
 
 fn show_credentials(credentials: &[CredentialSeen]) {
@@ -102,6 +106,15 @@ fn show_credentials(credentials: &[CredentialSeen]) {
             left(credential.refresh_expires_at),
             credential.login_needed(now),
         );
+    }
+}
+
+fn show_completeness(accounts: &[Accounts]) {
+    for account in accounts {
+        metrics::completeness_age(&account.source, account.age_seconds);
+        for count in account.gaps() {
+            metrics::completeness_gaps(&account.source, count.kind, count.gaps);
+        }
     }
 }
 

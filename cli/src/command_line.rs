@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Status(commands::status::Arguments),
     /// Ask for calls now, or for calls of the past
     Sync(commands::sync::Arguments),
+    /// Compare what the vendor lists with what is held, and have what is missing made
+    Reconcile(commands::reconcile::Arguments),
     /// List, show and cancel jobs
     Jobs(commands::jobs::Arguments),
     /// Make dead jobs due again

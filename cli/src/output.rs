@@ -59,6 +59,11 @@ impl Output {
         if is_uuid && self.width().is_some_and(|width| width < WIDE) { session.get(..BEGINNING).unwrap_or(session) } else { session }
     }
 
+    /// The text, red on a terminal.
+    pub(crate) fn red(&self, text: &str) -> String {
+        if self.terminal { format!("\u{1b}[31m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
     /// Text that ends its own lines.
     pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
         self.sink.write_all(text.as_bytes())?;

@@ -1,9 +1,12 @@
 //! What commands need before they can work: the environment, settings of the concerns they use, the database.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use callscribe::{
-    config::{self, DatabaseSettings, Environment, Problems, Reader},
+    config::{self, DatabaseSettings, Environment, Problems, Reader, RedisSettings},
+    hints::Hints,
+    ledger::Hint,
+    queue,
     store::Store,
 };
 
@@ -27,6 +30,15 @@ pub(crate) fn optional_settings<T>(read: impl FnOnce(&mut Reader<'_>) -> T) -> O
 /// The database that `DATABASE_URL` names.
 pub(crate) fn store() -> Result<Store, Failure> {
     Ok(Store::new(settings(DatabaseSettings::read)?)?)
+}
+
+/// Tells workers of new jobs. Redis is only faster: without it the dispatcher finds the rows.
+pub(crate) async fn push_hints(hints: &[Hint]) {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let Some(redis) = optional_settings(RedisSettings::read) else { return };
+    if let Ok(redis) = Hints::new(&redis) {
+        let _ = tokio::time::timeout(PATIENCE, queue::push_hints(&redis, hints)).await;
+    }
 }
 
 /// Says what may be a slip of the finger.

@@ -1,12 +1,13 @@
 //! Tables without lines: on a terminal they fit it, in a pipe every value is whole and columns stay aligned.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Inner, presets};
+use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table as Inner, presets};
 
 use crate::output::Output;
 
 /// Rows under headings.
 pub(crate) struct Table {
     inner: Inner,
+    terminal: bool,
 }
 
 /// How wide text is when no terminal says.
@@ -24,7 +25,7 @@ impl Table {
             inner.set_content_arrangement(ContentArrangement::Disabled);
         }
         inner.set_header(headings);
-        Self { inner }
+        Self { inner, terminal: output.is_terminal() }
     }
 
     /// The columns, counted from 0, that hold numbers: they are set to the right.
@@ -40,6 +41,13 @@ impl Table {
     /// One row.
     pub(crate) fn row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.inner.add_row(cells.into_iter().map(|cell| Cell::new(cell.to_string())).collect::<Vec<_>>());
+    }
+
+    /// One row that someone should look at: red on a terminal.
+    pub(crate) fn red_row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
+        let cell = |cell: T| if self.terminal { Cell::new(cell.to_string()).fg(Color::Red) } else { Cell::new(cell.to_string()) };
+        let cells: Vec<Cell> = cells.into_iter().map(cell).collect();
+        self.inner.add_row(cells);
     }
 
     /// Whether nothing was added.

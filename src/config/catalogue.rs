@@ -36,6 +36,11 @@ pub const CONCERNS: &[Concern] = &[
         settings: EnrichSettings::SETTINGS,
     },
     Concern {
+        title: "Reconcile",
+        about: "Read by `scheduler` and `worker upkeep`: the nightly comparison of the vendor's lists with what is held.",
+        settings: super::ReconcileSettings::SETTINGS,
+    },
+    Concern {
         title: "Transcription",
         about: "Needed by `worker transcribe`. Any server with OpenAI's `POST /audio/transcriptions` will do.",
         settings: WhisperSettings::SETTINGS,
@@ -88,7 +93,7 @@ pub const CONCERNS: &[Concern] = &[
 ];
 
 /// Prefixes that nobody but us uses: any unknown name under them is a mistake.
-const OUR_PREFIXES: &[&str] = &["WEBEX_CC_", "MAX_ATTEMPTS_", "CONCURRENCY_", "CALLSCRIBE_", "TRANSCRIPTION_", "RECORDING_"];
+const OUR_PREFIXES: &[&str] = &["WEBEX_CC_", "MAX_ATTEMPTS_", "CONCURRENCY_", "CALLSCRIBE_", "TRANSCRIPTION_", "RECORDING_", "RECONCILE_"];
 /// Names of test runs and scripts of our own, and neighbours of `HTTP_PROXY`, that are no settings of ours.
 const NOT_SETTINGS: &[&str] = &["CALLSCRIBE_TEST", "FTP_PROXY", "ALL_PROXY"];
 /// A name this near to a known one is a slip; further away it is somebody else's variable.

@@ -1,8 +1,8 @@
 //! Everything a process reads, by what it is to do: a worker that only syncs needs no bucket, one that only transcribes no Webex.
 
 use super::{
-    ApiSettings, BlobSettings, DatabaseSettings, EnrichSettings, ProviderSettings, Reader, RecordingSettings, RedisSettings, SyncSettings,
-    WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
+    ApiSettings, BlobSettings, DatabaseSettings, EnrichSettings, ProviderSettings, Reader, ReconcileSettings, RecordingSettings,
+    RedisSettings, SyncSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
 };
 use crate::domain::JobKind;
 
@@ -19,6 +19,8 @@ pub struct ProcessSettings {
     pub sync: SyncSettings,
     /// When it is asked what calls turned out to be.
     pub enrich: EnrichSettings,
+    /// When the vendor's lists are compared with what is held.
+    pub reconcile: ReconcileSettings,
     /// How long recordings are waited for.
     pub recording: RecordingSettings,
     /// Where the process listens.
@@ -57,6 +59,7 @@ impl ProcessSettings {
             work: WorkSettings::read(reader),
             sync: SyncSettings::read(reader),
             enrich: EnrichSettings::read(reader),
+            reconcile: ReconcileSettings::read(reader),
             recording: RecordingSettings::read(reader),
             api: ApiSettings::read(reader),
             webhook: WebhookSettings::read(reader),

@@ -96,6 +96,59 @@ vocabulary! {
 pub type UnknownReason = super::UnknownWord;
 
 impl Reason {
+    /// Whether it is an end that was to be expected: what is missing for this reason is explained, not lost.
+    #[must_use]
+    pub const fn explains_absence(self) -> bool {
+        matches!(self, Self::NoRecording | Self::RecordingPurged | Self::NoTranscript | Self::Cancelled)
+    }
+
+    /// Whether what a job died of may have passed by itself, so that trying once more makes sense without a person's doing.
+    #[must_use]
+    pub const fn may_have_passed(self) -> bool {
+        match self {
+            Self::RecordingNotReady
+            | Self::LinkExpired
+            | Self::RecordingTruncated
+            | Self::StorageUnavailable
+            | Self::StorageCorrupt
+            | Self::RateLimited
+            | Self::BudgetSpent
+            | Self::VendorUnavailable
+            | Self::WrongShape
+            | Self::LoginNeeded
+            | Self::Forbidden
+            | Self::WrongOrg
+            | Self::TranscriptNotReady
+            | Self::SummaryNotReady
+            | Self::ProviderUnavailable
+            | Self::ProviderMisconfigured
+            | Self::UnreadableAnswer
+            | Self::Panicked
+            | Self::TimedOut
+            | Self::LeaseLost
+            | Self::Unfinished
+            | Self::ShutDown
+            | Self::DatabaseUnavailable
+            | Self::Unexpected => true,
+            Self::NoRecording
+            | Self::RecordingPurged
+            | Self::RecordingEmpty
+            | Self::NotAudio
+            | Self::RecordingTooLarge
+            | Self::HostNotAllowed
+            | Self::NoTranscript
+            | Self::UnrecognisedTranscriptFormat
+            | Self::VendorRejected
+            | Self::ProviderRejected
+            | Self::AudioTooLong
+            | Self::AudioUndecodable
+            | Self::LowCoverage
+            | Self::Repetition
+            | Self::PoisonPayload
+            | Self::Cancelled => false,
+        }
+    }
+
     /// What to do about it, for the person who asks why.
     #[must_use]
     pub const fn advice(self) -> &'static str {

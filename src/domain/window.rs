@@ -28,6 +28,17 @@ impl Window {
         if from >= to { Err(EmptyWindow { from, to }) } else { Ok(Self { from, to }) }
     }
 
+    /// The window cut at every midnight (UTC), oldest first: the days of two windows that overlap are the same.
+    pub fn days(self) -> impl Iterator<Item = Self> {
+        let mut from = self.from;
+        std::iter::from_fn(move || {
+            let midnight = from.date_naive().succ_opt()?.and_time(chrono::NaiveTime::MIN).and_utc();
+            let day = Self { from, to: midnight.min(self.to) };
+            from = day.to;
+            (day.from < day.to).then_some(day)
+        })
+    }
+
     /// The window cut into consecutive pieces no longer than `longest`, oldest first.
     pub fn split(self, longest: TimeDelta) -> impl Iterator<Item = Self> {
         let mut from = self.from;
@@ -56,6 +67,15 @@ mod tests {
         assert_eq!(pieces.first().unwrap().from, window.from);
         assert_eq!(pieces.last().unwrap().to, window.to);
         assert!(pieces.windows(2).all(|pair| pair[0].to == pair[1].from));
+    }
+
+    #[test]
+    fn days_begin_and_end_at_midnight_but_for_the_first_and_the_last() {
+        let at = |hours| DateTime::UNIX_EPOCH + TimeDelta::hours(hours);
+        let days: Vec<_> = Window::new(at(30), at(80)).unwrap().days().collect();
+        let expected = [(30, 48), (48, 72), (72, 80)].map(|(from, to)| Window { from: at(from), to: at(to) });
+        assert_eq!(days, expected);
+        assert_eq!(Window::new(at(24), at(48)).unwrap().days().count(), 1);
     }
 
     #[test]

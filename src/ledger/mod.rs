@@ -23,7 +23,9 @@ mod outcome;
 mod workers_seen;
 
 pub use backoff::{Backoff, process_rng};
-pub use by_hand::{ByHand, ByHandError, Changed, cancel, enqueue_or_reopen, requeue, would_cancel, would_requeue};
+pub use by_hand::{
+    ByHand, ByHandError, Changed, cancel, enqueue_or_reopen, note_enqueued, requeue, requeue_within, would_cancel, would_requeue,
+};
 pub use checkpoint::save_checkpoint;
 pub use claim::{Claim, Claimant, Poison, claim, claim_due};
 pub use depth::{COUNTED, Count, DeadReason, Depth, Setbacks, dead_reasons, depths, recent_setbacks};

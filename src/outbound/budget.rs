@@ -1,5 +1,6 @@
 //! The vendor's budget of requests: one token bucket in Redis for all workers of all machines.
 //!
+//! Work of the past never takes the last quarter: a fresh request finds a token, however large a backfill is.
 //! Whoever is told `Retry-After` closes the bucket for everyone. While Redis is away each process goes on with a tenth of the
 //! budget of its own. Losing the bucket (`FLUSHALL`) costs one burst and forgets a block, which the vendor then says again.
 
@@ -13,7 +14,7 @@ use crate::{
     telemetry::metrics,
 };
 
-use super::local_budget::LocalBudget;
+use super::{Urgency, local_budget::LocalBudget};
 
 const SCRIPT: &str = include_str!("budget.lua");
 /// The bucket holds what refills in this time, so that no minute sees much more than the budget.
@@ -24,6 +25,8 @@ const FARTHEST_TURN: Duration = Duration::from_mins(10);
 const REDIS_PATIENCE: Duration = Duration::from_secs(1);
 /// After Redis was away it is asked again this often.
 const REDIS_RETRY: Duration = Duration::from_secs(5);
+/// The share of a full bucket that work of the past leaves to fresh work.
+const LEFT_TO_FRESH: f64 = 0.25;
 /// The share of the budget one process takes for itself while it cannot see the others: safe for up to ten of them.
 const LOCAL_SHARE: f64 = 0.1;
 
@@ -49,6 +52,9 @@ struct Shared {
     script: redis::Script,
     per_second: f64,
     burst: f64,
+    /// Tokens of a full bucket, and of this process's own, that work of the past leaves.
+    left_to_fresh: f64,
+    local_left_to_fresh: f64,
     local: Mutex<Local>,
 }
 
@@ -73,7 +79,8 @@ impl Budget {
     pub fn new(hints: Hints, name: &str, per_minute: u32) -> Self {
         let per_second = f64::from(per_minute.max(1)) / 60.0;
         let burst = (per_second * BURST.as_secs_f64()).max(1.0);
-        let local = LocalBudget::new(per_second * LOCAL_SHARE, (burst * LOCAL_SHARE).max(1.0), Instant::now());
+        let local_burst = (burst * LOCAL_SHARE).max(1.0);
+        let local = LocalBudget::new(per_second * LOCAL_SHARE, local_burst, Instant::now());
         Self(Arc::new(Shared {
             name: name.to_owned(),
             key: hints.key("budget", name),
@@ -81,16 +88,21 @@ impl Budget {
             script: redis::Script::new(SCRIPT),
             per_second,
             burst,
+            left_to_fresh: left_to_fresh(burst),
+            local_left_to_fresh: left_to_fresh(local_burst),
             local: Mutex::new(Local { budget: local, away_until: None }),
         }))
     }
 
-    /// Takes one request's worth, waiting at most `longest_wait` for it. The refused ask again after the wait they are told.
+    /// Takes one request's worth, waiting at most `longest_wait` for it, with the urgency of the task that asks. The refused ask
+    /// again after the wait they are told.
     pub async fn acquire(&self, longest_wait: Duration) -> Result<(), Exhausted> {
         let (taken, blocked) = match self.ask(longest_wait, 1, Duration::ZERO).await {
             Some(Answer { granted: true, wait, .. }) => (Ok(wait), false),
             Some(Answer { wait, closed, .. }) => (Err(wait), !closed.is_zero()),
-            None => self.0.with_local(|local, now| (local.budget.take(longest_wait, now), !local.budget.closed_for(now).is_zero())),
+            None => self.0.with_local(|local, now| {
+                (local.budget.take(longest_wait, self.0.left_here(longest_wait), now), !local.budget.closed_for(now).is_zero())
+            }),
         };
         match taken {
             Ok(wait) if wait.is_zero() => Ok(()),
@@ -165,9 +177,31 @@ impl Shared {
             .arg(microseconds(longest_wait))
             .arg(cost)
             .arg(microseconds(block))
-            .arg(microseconds(FARTHEST_TURN));
+            .arg(microseconds(FARTHEST_TURN))
+            .arg(self.left_everywhere(longest_wait))
+            .arg(match Urgency::current() {
+                Urgency::Fresh => "turn",
+                Urgency::Backfill => "turn_of_backfill",
+            });
         let (granted, wait, tokens, closed): (u8, u64, i64, u64) = invocation.invoke_async(&mut self.hints.connection()).await?;
         Ok(Answer { granted: granted == 1, wait: Duration::from_micros(wait), tokens, closed: Duration::from_micros(closed) })
+    }
+
+    /// Tokens that the asking task must leave in the shared bucket. It may wait for its token, so what refills meanwhile is left on
+    /// top: the bucket never falls below its share.
+    fn left_everywhere(&self, longest_wait: Duration) -> f64 {
+        match Urgency::current() {
+            Urgency::Fresh => 0.0,
+            Urgency::Backfill => self.left_to_fresh + self.per_second * longest_wait.as_secs_f64(),
+        }
+    }
+
+    /// The same for the bucket of this process alone.
+    fn left_here(&self, longest_wait: Duration) -> f64 {
+        match Urgency::current() {
+            Urgency::Fresh => 0.0,
+            Urgency::Backfill => self.local_left_to_fresh + self.per_second * LOCAL_SHARE * longest_wait.as_secs_f64(),
+        }
     }
 
     fn with_local<T>(&self, change: impl FnOnce(&mut Local, Instant) -> T) -> T {
@@ -189,6 +223,11 @@ impl Shared {
         }
         metrics::budget_shared(&self.name, true);
     }
+}
+
+/// What work of the past leaves of a bucket that holds `burst`: never so much that it would get nothing of a small one.
+fn left_to_fresh(burst: f64) -> f64 {
+    (burst * LEFT_TO_FRESH).min(burst - 1.0).max(0.0)
 }
 
 fn microseconds(span: Duration) -> u64 {

@@ -17,12 +17,12 @@ impl LocalBudget {
         Self { per_second, burst, tokens: burst, at: now, blocked_until: None }
     }
 
-    /// Takes a token: `Ok` with the wait until it is there, `Err` with the wait until it is worth asking again.
-    pub(super) fn take(&mut self, longest_wait: Duration, now: Instant) -> Result<Duration, Duration> {
+    /// Takes a token and leaves `left` of them: `Ok` with the wait until it is there, `Err` with the wait until it is worth asking again.
+    pub(super) fn take(&mut self, longest_wait: Duration, left: f64, now: Instant) -> Result<Duration, Duration> {
         self.tokens = self.available(now);
         self.at = now;
         let closed = self.closed_for(now);
-        let owed = Duration::try_from_secs_f64((1.0 - self.tokens).max(0.0) / self.per_second).unwrap_or(Duration::MAX);
+        let owed = Duration::try_from_secs_f64((1.0 + left - self.tokens).max(0.0) / self.per_second).unwrap_or(Duration::MAX);
         if closed.is_zero() && owed <= longest_wait {
             self.tokens -= 1.0;
             return Ok(owed);
@@ -54,11 +54,11 @@ mod tests {
         let start = Instant::now();
         let mut budget = LocalBudget::new(2.0, 3.0, start);
         for _ in 0..3 {
-            assert_eq!(budget.take(Duration::ZERO, start), Ok(Duration::ZERO));
+            assert_eq!(budget.take(Duration::ZERO, 0.0, start), Ok(Duration::ZERO));
         }
-        assert_eq!(budget.take(Duration::from_millis(400), start), Err(Duration::from_millis(500)));
-        assert_eq!(budget.take(Duration::from_secs(1), start), Ok(Duration::from_millis(500)));
-        assert_eq!(budget.take(Duration::ZERO, start + Duration::from_secs(60)), Ok(Duration::ZERO));
+        assert_eq!(budget.take(Duration::from_millis(400), 0.0, start), Err(Duration::from_millis(500)));
+        assert_eq!(budget.take(Duration::from_secs(1), 0.0, start), Ok(Duration::from_millis(500)));
+        assert_eq!(budget.take(Duration::ZERO, 0.0, start + Duration::from_secs(60)), Ok(Duration::ZERO));
     }
 
     #[test]
@@ -67,7 +67,18 @@ mod tests {
         let mut budget = LocalBudget::new(2.0, 3.0, start);
         budget.block_for(Duration::from_secs(5), start);
         budget.block_for(Duration::from_secs(1), start);
-        assert_eq!(budget.take(Duration::from_secs(10), start), Err(Duration::from_secs(5)));
-        assert_eq!(budget.take(Duration::ZERO, start + Duration::from_secs(5)), Ok(Duration::ZERO));
+        assert_eq!(budget.take(Duration::from_secs(10), 0.0, start), Err(Duration::from_secs(5)));
+        assert_eq!(budget.take(Duration::ZERO, 0.0, start + Duration::from_secs(5)), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_must_be_left_is_left() {
+        let start = Instant::now();
+        let mut budget = LocalBudget::new(2.0, 4.0, start);
+        for _ in 0..3 {
+            assert_eq!(budget.take(Duration::ZERO, 1.0, start), Ok(Duration::ZERO));
+        }
+        assert_eq!(budget.take(Duration::ZERO, 1.0, start), Err(Duration::from_millis(500)));
+        assert_eq!(budget.take(Duration::ZERO, 0.0, start), Ok(Duration::ZERO), "others find it");
     }
 }

@@ -10,6 +10,7 @@ mod local_budget;
 mod response;
 mod retry_after;
 mod scrub;
+mod urgency;
 
 pub use budget::{Budget, Exhausted};
 pub use client::{Client, ClientError, Limits, OutboundError};
@@ -17,3 +18,4 @@ pub use error_body::ErrorBody;
 pub use response::Response;
 pub use retry_after::{LONGEST_RETRY_AFTER, retry_after};
 pub use scrub::scrub;
+pub use urgency::Urgency;

@@ -1,25 +1,43 @@
-//! Calls of the past, asked for by a person: a window of any length, as one job a day.
+//! Calls of the past, asked for by a person: a window of any length, as one job a day and one row that names them.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use diesel::{QueryableByName, sql_types};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::SyncPayload;
 use crate::{
     domain::{JobId, JobKind, PRIORITY_BACKFILL, SourceName, Window},
     ledger::Hint,
-    store::{Connection, StoreError},
+    store::{
+        Connection, StoreError,
+        backfills::{self, NewBackfill},
+    },
 };
 
-/// Calls of one job: small enough that a failure repeats little, large enough that a year is a few hundred jobs.
-const PIECE: TimeDelta = TimeDelta::days(1);
 /// Ten years of days; a longer window is a slip of the finger.
-const MOST_PIECES: usize = 3_660;
+const LONGEST: TimeDelta = TimeDelta::days(3_660);
+
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillOrder {
+    /// The vendor.
+    pub source: SourceName,
+    /// Calls that began in it.
+    pub window: Window,
+    /// The window in the person's words: while a backfill of this name is open, the same words mean it.
+    pub name: String,
+    /// Who asks: `user@host`.
+    pub actor: String,
+}
 
 /// A window that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backfill {
-    /// Its jobs, oldest piece first, those that were open already among them.
+    /// Its number.
+    pub id: i64,
+    /// It was open already; nothing was enqueued.
+    pub attached: bool,
+    /// Its jobs, oldest day first.
     pub jobs: Vec<JobId>,
     /// Hints of those that were enqueued or made due again, to push after the commit.
     pub hints: Vec<Hint>,
@@ -41,21 +59,52 @@ pub enum BackfillError {
     Store(#[from] StoreError),
 }
 
+// a transaction that cannot begin or commit
+impl From<diesel::result::Error> for BackfillError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = sql_types::BigInt)]
     id: i64,
 }
 
-/// Enqueues `window`, in one statement. A piece that was synced before is synced again, since someone asks for it; one that is open is
-/// left as it is, so asking twice makes no more work.
-pub async fn enqueue_backfill(connection: &mut Connection, source: SourceName, window: Window) -> Result<Backfill, BackfillError> {
-    let pieces: Vec<Window> = window.split(PIECE).take(MOST_PIECES + 1).collect();
-    if pieces.len() > MOST_PIECES {
-        return Err(BackfillError::TooLong { from: window.from, to: window.to });
+/// Enqueues what is asked for, or names the open backfill that does it already. A day that was synced before is synced again, since
+/// someone asks for it; one that is open is left as it is, whoever asked for it.
+pub async fn enqueue_backfill(connection: &mut Connection, order: &BackfillOrder) -> Result<Backfill, BackfillError> {
+    let Window { from, to } = order.window;
+    if to - from > LONGEST {
+        return Err(BackfillError::TooLong { from, to });
     }
-    let keys: Vec<String> = pieces.iter().map(|piece| key(source, *piece)).collect();
-    let payloads: Vec<_> = pieces.iter().map(|piece| SyncPayload::Backfill(*piece).to_json()).collect();
+    connection.transaction(async |transaction| Ok(enqueue_or_attach(transaction, order).await?)).await
+}
+
+async fn enqueue_or_attach(transaction: &mut Connection, order: &BackfillOrder) -> Result<Backfill, StoreError> {
+    backfills::lock(transaction).await?;
+    backfills::finish_ended(transaction).await?;
+    if let Some(open) = backfills::open(transaction, order.source, &order.name).await? {
+        return Ok(Backfill { id: open.id, attached: true, jobs: open.job_ids.into_iter().map(JobId).collect(), hints: Vec::new() });
+    }
+    let days: Vec<Window> = order.window.days().collect();
+    let (jobs, hints) = enqueue_windows(transaction, order.source, &days).await?;
+    let new = NewBackfill { source: order.source, name: &order.name, window: order.window, jobs: &jobs, actor: &order.actor };
+    let id = backfills::insert(transaction, &new).await?;
+    Ok(Backfill { id, attached: false, jobs, hints })
+}
+
+/// Enqueues one sync job per window, behind fresh work, in one statement. A window that was synced before is synced again; one that
+/// is open is left as it is, so asking twice makes no more work. Returns all jobs in the order of the windows, and the hints of those
+/// that were enqueued or made due again: push them after the commit.
+pub async fn enqueue_windows(
+    connection: &mut Connection,
+    source: SourceName,
+    windows: &[Window],
+) -> Result<(Vec<JobId>, Vec<Hint>), StoreError> {
+    let keys: Vec<String> = windows.iter().map(|window| key(source, *window)).collect();
+    let payloads: Vec<_> = windows.iter().map(|window| SyncPayload::Backfill(*window).to_json()).collect();
     let moved: Vec<Row> = diesel::sql_query(
         "INSERT INTO jobs (kind, key, source, priority, max_attempts, payload)
          SELECT 'sync', key, $1, $2, $3, payload FROM unnest($4::text[], $5::jsonb[]) AS piece (key, payload)
@@ -70,15 +119,16 @@ pub async fn enqueue_backfill(connection: &mut Connection, source: SourceName, w
     .bind::<sql_types::Array<sql_types::Text>, _>(&keys)
     .bind::<sql_types::Array<sql_types::Jsonb>, _>(&payloads)
     .load(connection)
-    .await
-    .map_err(StoreError::from)?;
-    let jobs: Vec<Row> = diesel::sql_query("SELECT id FROM jobs WHERE kind = 'sync' AND key = ANY($1) ORDER BY key")
-        .bind::<sql_types::Array<sql_types::Text>, _>(&keys)
-        .load(connection)
-        .await
-        .map_err(StoreError::from)?;
+    .await?;
+    let jobs: Vec<Row> = diesel::sql_query(
+        "SELECT jobs.id FROM unnest($1::text[]) WITH ORDINALITY AS piece (key, place) JOIN jobs ON kind = 'sync' AND jobs.key = piece.key
+         ORDER BY place",
+    )
+    .bind::<sql_types::Array<sql_types::Text>, _>(&keys)
+    .load(connection)
+    .await?;
     let hint = |row: Row| Hint { id: JobId(row.id), kind: JobKind::Sync.as_str().to_owned(), priority: PRIORITY_BACKFILL };
-    Ok(Backfill { jobs: jobs.into_iter().map(|row| JobId(row.id)).collect(), hints: moved.into_iter().map(hint).collect() })
+    Ok((jobs.into_iter().map(|row| JobId(row.id)).collect(), moved.into_iter().map(hint).collect()))
 }
 
 fn key(source: SourceName, piece: Window) -> String {

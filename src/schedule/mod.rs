@@ -10,15 +10,17 @@ mod leader;
 mod logins;
 mod payload;
 mod progress;
+mod reconcile;
 mod scheduler;
 mod sync;
 mod upkeep;
 
-pub use backfill::{Backfill, BackfillError, enqueue_backfill};
+pub use backfill::{Backfill, BackfillError, BackfillOrder, enqueue_backfill, enqueue_windows};
 pub use dispatch::{Dispatched, dispatch};
 pub use events::{EventTaken, take_event};
 pub use payload::SyncPayload;
 pub use progress::{Piece, Progress, Purpose, TooNarrow};
+pub use reconcile::{ReconcileRun, enqueue_reconcile};
 pub use scheduler::{SchedulerOptions, run_scheduler};
 pub use sync::{SyncRun, enqueue_sync_now};
 pub use upkeep::{Reconcile, UpkeepTask};

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{domain::Window, sources::PageCursor};
 
+/// A piece longer than this that fails before its first page may have failed for its length.
+const WIDE: TimeDelta = TimeDelta::hours(1);
 /// A window that even at this length is too wide is no matter of width.
 const NARROWEST: TimeDelta = TimeDelta::seconds(1);
 
@@ -38,6 +40,9 @@ pub struct Progress {
     cursor: Option<PageCursor>,
     /// The longest piece asked for at once, in milliseconds: halved when the vendor finds it too wide, doubled when it does not.
     longest_milliseconds: i64,
+    /// Calls read so far, for people.
+    #[serde(default)]
+    pub calls: u64,
     /// Calls that began before this are read again only if they were open.
     pub from: DateTime<Utc>,
     /// The open calls were added to what is left, or need not be.
@@ -59,6 +64,7 @@ impl Progress {
             left: VecDeque::from([Piece { window, purpose: Purpose::News }]),
             cursor: None,
             longest_milliseconds: longest.num_milliseconds().max(1),
+            calls: 0,
             from: window.from,
             open_calls_added: !with_open_calls,
         }
@@ -103,6 +109,13 @@ impl Progress {
         self.longest_milliseconds = half.num_milliseconds();
         self.cursor = None;
         Ok(())
+    }
+
+    /// After a failure that may be the width's: a wide piece of which nothing was read yet is asked for by half next time. Returns
+    /// whether it is.
+    pub fn ease(&mut self) -> bool {
+        let wide = self.left.front().is_some_and(|piece| piece.window.to - piece.window.from > WIDE);
+        self.cursor.is_none() && wide && self.halve().is_ok()
     }
 
     /// Adds windows in which calls were open.
@@ -159,6 +172,20 @@ mod tests {
         // what was cut off on the way down is what is read on the way up
         assert_eq!(hours, [2, 2, 4, 8, 16, 32]);
         assert_covers(&read, window(64));
+    }
+
+    #[test]
+    fn only_a_wide_piece_that_has_not_begun_is_eased() {
+        let mut progress = Progress::begin(window(8), HOUR * 4, false);
+        progress.next();
+        assert!(progress.ease());
+        assert_eq!(progress.next().unwrap().0.window, window(2));
+        progress.advance(Some(PageCursor(json!(1))), HOUR * 4);
+        progress.next();
+        assert!(!progress.ease(), "pages of it were read");
+        let mut progress = Progress::begin(window(1), HOUR, false);
+        progress.next();
+        assert!(!progress.ease(), "an hour is not wide");
     }
 
     #[test]

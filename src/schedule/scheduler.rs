@@ -6,15 +6,15 @@ use rand::Rng;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{dispatch::dispatch, events::attend_waiting, leader::Leadership, logins::Logins, sync::enqueue_tick};
+use super::{dispatch::dispatch, events::attend_waiting, leader::Leadership, logins::Logins, reconcile::enqueue_night, sync::enqueue_tick};
 use crate::{
     clock::{Clock, SystemClock},
-    config::WebhookSettings,
+    config::{ReconcileSettings, WebhookSettings},
     domain::{JobKind, SourceName},
     hints::Hints,
     ledger::{self, process_rng},
     queue::push_hints,
-    store::{Store, StoreError, webhook_events},
+    store::{Store, StoreError, backfills, webhook_events},
     telemetry::{chain, metrics},
 };
 
@@ -33,6 +33,8 @@ pub struct SchedulerOptions {
     pub webhook: WebhookSettings,
     /// `ENRICH_INTERVAL`: how often each source is asked what calls turned out to be; `None`: never.
     pub enrich_interval: Option<Duration>,
+    /// When each source's lists are compared with what is held.
+    pub reconcile: ReconcileSettings,
     /// `JOB_LEASE`: as the workers have it.
     pub lease: Duration,
     /// Ends the loop.
@@ -118,6 +120,7 @@ async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_du
     }
     if sweep_due {
         webhook_events::prune(leadership.connection(), options.webhook.keep, MOST_PRUNED).await?;
+        enqueue_nights(options, leadership).await?;
         let swept = ledger::sweep(leadership.connection(), options.lease).await?;
         if swept.leases > 0 {
             tracing::warn!(
@@ -128,10 +131,24 @@ async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_du
             );
             metrics::jobs_swept(swept.returned + swept.dead);
         }
+        backfills::finish_ended(leadership.connection()).await?;
     }
     let dispatched = dispatch(&options.store, &options.hints).await?;
     if dispatched.lanes_unreachable > 0 {
         tracing::warn!(lanes.count = dispatched.lanes_unreachable, "Redis is away: workers poll the ledger meanwhile");
     }
     Ok(sweep_due)
+}
+
+async fn enqueue_nights(options: &SchedulerOptions, leadership: &mut Leadership) -> Result<(), StoreError> {
+    let ReconcileSettings { at: Some(at), repair, .. } = options.reconcile else { return Ok(()) };
+    for source in &options.sources {
+        if let Some(run) = enqueue_night(leadership.connection(), *source, at, repair).await? {
+            tracing::info!(job.id = %run.id, call.source = %source, "reconcile enqueued");
+            if let Err(error) = push_hints(&options.hints, &[run.hint()]).await {
+                tracing::debug!(error = %chain(&error), "hint lost; the dispatcher sends it again");
+            }
+        }
+    }
+    Ok(())
 }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Window;
+use crate::domain::{Repair, Window};
 
 /// What an upkeep job does. A task that only a newer version knows parks its job as `poison_payload`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "snake_case")]
 pub enum UpkeepTask {
     /// Compares what the vendor lists with what is held.
@@ -14,11 +14,15 @@ pub enum UpkeepTask {
     Summarise,
 }
 
-/// Which calls are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Which calls are compared, and what is done about those that are missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reconcile {
-    /// Calls that began in it.
-    pub window: Window,
+    /// The days it touches are compared, whole; `None`: the days that are due, worked out when the job runs.
+    pub window: Option<Window>,
+    /// What is enqueued.
+    pub repair: Repair,
+    /// Who asked, for the audit log: `user@host`, or `scheduler`.
+    pub actor: String,
 }
 
 impl UpkeepTask {
@@ -26,7 +30,7 @@ impl UpkeepTask {
     ///
     /// # Errors
     /// Never with the tasks there are: their fields are texts and numbers.
-    pub fn to_json(self) -> Result<serde_json::Value, serde_json::Error> {
+    pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
         serde_json::to_value(self)
     }
 
@@ -48,7 +52,7 @@ mod tests {
     #[test]
     fn a_task_reads_back_as_itself() {
         let window = Window::new(DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::days(1)).unwrap();
-        let task = UpkeepTask::Reconcile(Reconcile { window });
+        let task = UpkeepTask::Reconcile(Reconcile { window: Some(window), repair: Repair::Calls, actor: "someone@here".to_owned() });
         let json = task.to_json().unwrap();
         assert_eq!(json["task"], "reconcile");
         assert_eq!(UpkeepTask::from_json(&json).unwrap(), task);

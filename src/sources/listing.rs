@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::SourceError;
 use crate::ledger::{Failure, Outcome};
 
@@ -9,6 +11,9 @@ use crate::ledger::{Failure, Outcome};
 const UNTIL_LOGIN: Duration = Duration::from_mins(15);
 /// A person has to change a role, a licence or a setting.
 pub const UNTIL_CONFIGURED: Duration = Duration::from_mins(15);
+
+/// Webex tells calls of the last twelve months; a day less, because its year may be a leap year and its clock ahead of ours.
+pub const HISTORY: TimeDelta = TimeDelta::days(364);
 
 impl SourceError {
     /// The answer to the ledger. Waiting for a person or for a limit burns no attempt: a window that dies would be missing until

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 pub use chats::{ChatAnswer, ChatPage, ChatSource};
-pub use listing::UNTIL_CONFIGURED;
+pub use listing::{HISTORY, UNTIL_CONFIGURED};
 pub use transcript::{Span, Speaker, SpokenWord, Turn, UnrecognisedTranscript, VendorTranscript};
 
 use crate::{
@@ -34,6 +34,8 @@ pub struct UnreadableElement {
     pub raw: serde_json::Value,
     /// Why it could not be read.
     pub error: String,
+    /// The call it is about, if that much could be read.
+    pub session_id: Option<SessionId>,
 }
 
 /// One page of calls.

@@ -16,6 +16,12 @@ use crate::{
 /// The longest complaint kept; the payload itself is there to look at.
 const LONGEST_ERROR: usize = 1_000;
 
+/// The name under which an element is set aside: SHA-256 of its text, lower-case hex.
+#[must_use]
+pub fn fingerprint(raw: &Value) -> String {
+    hex::encode(Sha256::digest(raw.to_string()))
+}
+
 /// Keeps the elements of one page, each with the reason; one that came before is counted, not kept twice.
 pub async fn quarantine(
     connection: &mut Connection,
@@ -25,9 +31,7 @@ pub async fn quarantine(
     // by fingerprint, because a statement cannot touch a row twice
     let rows: BTreeMap<String, (String, Value)> = elements
         .into_iter()
-        .map(|(raw, error)| {
-            (hex::encode(Sha256::digest(raw.to_string())), (clean::text(error, LONGEST_ERROR).into_owned(), clean::json(raw).into_owned()))
-        })
+        .map(|(raw, error)| (fingerprint(raw), (clean::text(error, LONGEST_ERROR).into_owned(), clean::json(raw).into_owned())))
         .collect();
     if rows.is_empty() {
         return Ok(0);

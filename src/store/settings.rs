@@ -75,6 +75,27 @@ pub fn details_key(source: SourceName, org: &OrgId) -> String {
     format!("{source}:{org}:details")
 }
 
+/// Key of the moment from which on a source's calls are kept: where its first sync began.
+#[must_use]
+pub fn since_key(source: SourceName, org: &OrgId) -> String {
+    format!("{source}:{org}:since")
+}
+
+/// From when on a source's calls are kept; `None` before its first sync.
+pub async fn since(connection: &mut Connection, source: SourceName, org: &OrgId) -> Result<Option<DateTime<Utc>>, StoreError> {
+    get(connection, &since_key(source, org)).await
+}
+
+/// Notes that calls are kept from `since` on, unless an earlier sync noted it.
+pub async fn keep_since(connection: &mut Connection, source: SourceName, org: &OrgId, since: DateTime<Utc>) -> Result<(), StoreError> {
+    diesel::sql_query("INSERT INTO app_settings (key, value) VALUES ($1, to_jsonb($2::text)) ON CONFLICT (key) DO NOTHING")
+        .bind::<sql_types::Text, _>(since_key(source, org))
+        .bind::<sql_types::Text, _>(since.to_rfc3339())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// How far sync has come with a source's tenant; `None` before its first call.
 pub async fn watermark(connection: &mut Connection, source: SourceName, org: &OrgId) -> Result<Option<DateTime<Utc>>, StoreError> {
     get(connection, &watermark_key(source, org)).await

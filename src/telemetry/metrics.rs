@@ -130,6 +130,16 @@ const LOGIN_NEEDED: Metric = Metric::gauge(
     &["credential"],
     "1 while a vendor refuses our tokens or they have ended: its jobs wait until a person logs in",
 );
+const COMPLETENESS_GAPS: Metric = Metric::gauge(
+    "callscribe_completeness_gaps",
+    &["source", "kind"],
+    "Calls, recordings and transcripts missing, as the last comparisons with the vendor's lists found them; anything above 0 is for a person",
+);
+const COMPLETENESS_AGE: Metric = Metric::gauge(
+    "callscribe_completeness_age_seconds",
+    &["source"],
+    "Seconds since a day was last compared with the vendor's list; more than two days: the nightly comparison does not run",
+);
 const RATE_LIMITED: Metric = Metric::counter("callscribe_vendor_rate_limited_total", &["vendor"], "Answers 429 from a vendor");
 const WEBHOOKS: Metric = Metric::counter(
     "callscribe_webhook_events_total",
@@ -172,6 +182,8 @@ pub const CATALOGUE: &[Metric] = &[
     ACCESS_LEFT,
     REFRESH_LEFT,
     LOGIN_NEEDED,
+    COMPLETENESS_GAPS,
+    COMPLETENESS_AGE,
 ];
 
 /// From a no-op to the longest recording: 1 ms … 1 h.
@@ -322,6 +334,16 @@ pub fn webhook_event(event: EventKind, outcome: &'static str) {
 /// A refresh token was exchanged, or was not.
 pub fn token_refreshed(credential: &'static str, outcome: &'static str) {
     ::metrics::counter!(REFRESHES.name, "credential" => credential, "outcome" => outcome).increment(1);
+}
+
+/// How much of a kind is missing of a source.
+pub fn completeness_gaps(source: &str, kind: &'static str, gaps: i64) {
+    ::metrics::gauge!(COMPLETENESS_GAPS.name, "source" => source.to_owned(), "kind" => kind).set(count(gaps));
+}
+
+/// How long ago a source was last compared.
+pub fn completeness_age(source: &str, seconds: f64) {
+    ::metrics::gauge!(COMPLETENESS_AGE.name, "source" => source.to_owned()).set(seconds);
 }
 
 /// How long the tokens of a credential will do, as far as it is known, and whether a person must log in.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::{
     harness::{self, TestDatabase},
+    ledger::execute,
     ledger_rows::{dead_transcriptions, number},
 };
 
@@ -243,10 +244,67 @@ async fn a_backfill_is_one_job_a_day_and_asking_twice_makes_no_more() {
     assert_eq!((first["job_ids"].as_array().unwrap().len(), &first["enqueued"]), (7, &Value::from(7)));
     let second = json(&on(&database, &arguments).await);
     assert_eq!((&second["job_ids"], &second["enqueued"]), (&first["job_ids"], &Value::from(0)));
+    assert_eq!(second["backfill_id"], first["backfill_id"], "the same backfill");
+    let status = json(&on(&database, &["status", "--json"]).await);
+    assert_eq!((&status["backfills"][0]["days"], &status["backfills"][0]["done"]), (&Value::from(7), &Value::from(0)), "{status}");
+    let status = on(&database, &["status"]).await.stdout;
+    assert!(status.contains("backfill 1 of webex, 2026-11-01 to 2026-11-08: 0 of 7 days"), "{status}");
     let store = database.store();
     let keys =
         "SELECT count(*) AS number FROM jobs WHERE kind = 'sync' AND priority = 10 AND source = 'webex' AND payload->>'mode' = 'backfill'";
     assert_eq!(number(&store, keys).await, 7);
+}
+
+#[tokio::test]
+async fn what_no_vendor_tells_any_more_is_said_and_not_asked_for() {
+    let database = harness::database().await;
+    let cut = on(&database, &["sync", "--from", "400d", "--to", "360d", "--json"]).await;
+    assert!(cut.stderr.contains("webex tells calls of the last twelve months only"), "{}", cut.stderr);
+    assert_eq!(json(&cut)["job_ids"].as_array().unwrap().len(), 5, "four days, cut at midnight");
+    let gone = on(&database, &["sync", "--from", "2020-01-01", "--to", "2020-02-01"]).await;
+    assert_eq!(gone.status, 2, "{}", gone.stderr);
+    assert!(gone.stderr.contains("hint: the oldest call to be had began about"), "{}", gone.stderr);
+}
+
+#[tokio::test]
+async fn reconcile_tells_what_the_last_comparison_found_and_exits_by_it() {
+    let database = harness::database().await;
+    let arguments = ["reconcile", "--from", "2026-11-01", "--to", "2026-11-03"];
+    let never = on(&database, &arguments).await;
+    assert_eq!(never.status, 1, "nobody knows");
+    assert!(never.stdout.contains("2 days from 2026-11-01 to 2026-11-02 were never compared"), "{}", never.stdout);
+    let store = database.store();
+    for (day, missing) in [("2026-11-01", 0), ("2026-11-02", 1)] {
+        let row = format!(
+            "INSERT INTO completeness_windows VALUES
+             ('webex', 'org-1', '{day}Z', '{day}Z'::timestamptz + interval '1 day', 10, 0, {missing}, 8, 6, 2, 0, 0, 6, 6, 0, 0, 0)"
+        );
+        execute(&store, &row).await;
+    }
+    execute(
+        &store,
+        "INSERT INTO completeness_gaps (source, org_id, kind, subject, window_from, start_time, reason, comparison)
+         VALUES ('webex', 'org-1', 'calls', 's-7', '2026-11-02Z', '2026-11-02 10:30Z', 'not_held', gen_random_uuid())",
+    )
+    .await;
+    let told = on(&database, &arguments).await;
+    assert_eq!(told.status, 1, "{}", told.stderr);
+    assert!(told.stdout.contains("1 calls") && told.stdout.contains("not_held"), "{}", told.stdout);
+    assert!(told.stdout.contains("1 missing: `--fix` has them made"), "{}", told.stdout);
+    let whole = on(&database, &["reconcile", "--from", "2026-11-01", "--to", "2026-11-02"]).await;
+    assert_eq!((whole.status, whole.stdout.lines().last()), (0, Some("complete")), "{}", whole.stderr);
+    let fix = async || {
+        let ran = on(&database, &["reconcile", "--from", "2026-11-01", "--to", "2026-11-03", "--fix", "--json"]).await;
+        assert_eq!(ran.status, 1, "what was missing is missing until the next comparison: {}", ran.stderr);
+        serde_json::from_str::<Value>(&ran.stdout).unwrap()
+    };
+    let (fixing, again) = (fix().await, fix().await);
+    assert_eq!((&fixing["complete"], &fixing["gaps"][0]["subject"]), (&Value::from(false), &Value::from("s-7")), "{fixing}");
+    assert_eq!(again["job_id"], fixing["job_id"], "one comparison at a time");
+    let status = on(&database, &["status"]).await.stdout;
+    assert!(status.contains("webex: compared up to 2026-11-03 00:00:00") && status.contains("missing 1 calls"), "{status}");
+    let wrong = on(&database, &["reconcile", "--from", "2026-11-03", "--to", "2026-11-01"]).await;
+    assert_eq!(wrong.status, 2, "{}", wrong.stderr);
 }
 
 #[tokio::test]

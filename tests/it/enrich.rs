@@ -288,6 +288,7 @@ async fn runs_never_stack_however_many_ticks_pass() {
         sources: vec![SourceName::Webex],
         sync_interval: Duration::from_millis(1),
         enrich_interval: Some(Duration::from_millis(1)),
+        reconcile: callscribe::config::ReconcileSettings::default(),
         webhook: WebhookSettings::default(),
         lease: Duration::from_secs(1),
         shutdown: shutdown.clone(),

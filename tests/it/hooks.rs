@@ -103,6 +103,7 @@ fn scheduler(database: &TestDatabase, hints: callscribe::hints::Hints, webhook: 
         sync_interval: Duration::from_mins(10),
         enrich_interval: None,
         webhook,
+        reconcile: callscribe::config::ReconcileSettings::default(),
         lease: Duration::from_secs(3),
         shutdown: shutdown.clone(),
     };

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use callscribe::{config::RedisSettings, hints::Hints, outbound::Budget};
+use callscribe::{
+    config::RedisSettings,
+    hints::Hints,
+    outbound::{Budget, Urgency},
+};
 
 use crate::harness;
 
@@ -87,4 +91,38 @@ async fn without_redis_a_process_goes_on_with_a_tenth() {
     assert!((10..=14).contains(&granted), "{granted} of a burst of 10");
     budget.block_for(Duration::from_secs(30)).await;
     assert!(budget.acquire(Duration::ZERO).await.unwrap_err().blocked);
+}
+
+#[tokio::test]
+async fn a_backfill_never_takes_the_last_quarter() {
+    let (one, two, _) = two_handles().await;
+    let taken = Urgency::Backfill.during(granted(&one, 20)).await;
+    assert!((7..=8).contains(&taken), "{taken} of 10");
+    let fresh = granted(&two, 10).await;
+    assert!((2..=4).contains(&fresh), "{fresh}: what was left is there for fresh work at once");
+}
+
+#[tokio::test]
+async fn a_crowd_that_waits_for_its_turn_at_a_backfill_holds_up_no_fresh_request() {
+    let (one, two, _) = two_handles().await;
+    let waiting = (0..20).map(|_| {
+        let budget = one.clone();
+        tokio::spawn(Urgency::Backfill.during(async move { budget.acquire(Duration::from_secs(2)).await.is_ok() }))
+    });
+    let waiting: Vec<_> = waiting.collect();
+    let mut taken = 0;
+    for crowd in waiting {
+        taken += usize::from(crowd.await.unwrap());
+    }
+    assert!((7..=11).contains(&taken), "{taken}: some waited up to two seconds and got theirs");
+    assert_eq!(granted(&two, 2).await, 2, "fresh requests do not wait");
+    let refused = Urgency::Backfill.during(one.acquire(Duration::ZERO)).await.unwrap_err();
+    assert!(!refused.blocked && refused.wait > Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_budget_of_a_few_a_minute_still_serves_a_backfill() {
+    let redis = harness::redis().await;
+    let budget = Budget::new(Hints::new(&redis).unwrap(), "small", 5);
+    assert_eq!(Urgency::Backfill.during(granted(&budget, 1)).await, 1);
 }

@@ -11,10 +11,12 @@ use std::{
 
 use async_trait::async_trait;
 use callscribe::{
+    config::ReconcileSettings,
     domain::{JobKind, Reason, SourceName},
     embedded::Server,
     hints::Hints,
     ledger::{self, Claimed, Failure, Handler, Outcome, RunContext},
+    outbound::Urgency,
     queue::{self, LaneOptions, QueueError, QueueSettings, WorkersOptions},
     schedule::{self, SchedulerOptions},
     store::Store,
@@ -110,6 +112,7 @@ fn scheduler(store: &Store, hints: &Hints) -> (CancellationToken, JoinHandle<()>
         sync_interval: Duration::from_mins(10),
         enrich_interval: None,
         webhook: callscribe::config::WebhookSettings::default(),
+        reconcile: ReconcileSettings::default(),
         lease: settings().lease,
         shutdown: shutdown.clone(),
     };
@@ -126,6 +129,30 @@ fn keys(count: usize) -> impl Iterator<Item = String> {
 
 fn failed(reason: Reason) -> Outcome {
     Outcome::Retry(Failure::new(reason, anyhow::anyhow!("it broke, for a test")))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_has_the_urgency_of_its_job() {
+    let database = harness::database().await;
+    let (store, hints) = (database.store(), harness::hints().await);
+    let seen: Arc<Mutex<BTreeMap<String, Urgency>>> = Arc::default();
+    let handler = Scripted::new({
+        let seen = Arc::clone(&seen);
+        move |job, _| {
+            let seen = Arc::clone(&seen);
+            async move {
+                seen.lock().unwrap().insert(job.key, Urgency::current());
+                Outcome::done()
+            }
+        }
+    });
+    enqueue(&store, JobKind::Sync, keys(1)).await;
+    execute(&store, "INSERT INTO jobs (kind, key, priority, max_attempts) VALUES ('sync', 'old', 10, 5)").await;
+    let worker = Worker::start(&store, &hints, handler, 1);
+    all_done(&store).await;
+    worker.stop().await;
+    let expected = BTreeMap::from([("00000".to_owned(), Urgency::Fresh), ("old".to_owned(), Urgency::Backfill)]);
+    assert_eq!(*seen.lock().unwrap(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -365,6 +392,7 @@ async fn two_schedulers_make_one_sync_and_ticks_never_stack() {
                 sync_interval: Duration::from_millis(50),
                 enrich_interval: None,
                 webhook: callscribe::config::WebhookSettings::default(),
+                reconcile: ReconcileSettings::default(),
                 lease: settings().lease,
                 shutdown: shutdown.clone(),
             };

@@ -1,5 +1,6 @@
 //! The sync handler against PostgreSQL: windows, checkpoints, crashes, and what every trouble leaves behind.
 
+mod backfill;
 mod crash;
 mod errors;
 mod pages;
@@ -27,14 +28,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{self, TestDatabase};
-pub(crate) use tenant::{Tenant, Trouble};
+use tenant::Tenant;
+pub(crate) use tenant::Trouble;
 
 /// A moment that all tests count from.
 pub(crate) fn noon() -> DateTime<Utc> {
     "2026-03-02T12:00:00Z".parse().unwrap()
 }
 
-fn minutes(count: i64) -> TimeDelta {
+pub(crate) fn minutes(count: i64) -> TimeDelta {
     TimeDelta::minutes(count)
 }
 

@@ -1,13 +1,15 @@
 //! The upkeep handler against PostgreSQL: which task a job is, and what each leaves behind.
 
+mod nights;
 mod reconcile;
 mod summaries;
 
 use callscribe::{
+    config::{ReconcileSettings, SyncSettings},
     domain::{JobKind, Reason, SourceName},
     ledger::{self, Claimant, Claimed, Handler, NewJob, Outcome, WorkerIdentity},
 };
-use callscribe_worker_upkeep::UpkeepHandler;
+use callscribe_worker_upkeep::{House, UpkeepHandler};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -30,8 +32,14 @@ async fn claim(scene: &Scene) -> Claimed {
     ledger::claim_due(connection, claimant, 1).await.unwrap().jobs.pop().expect("a job is due")
 }
 
+/// A house as the defaults keep it.
+fn house() -> House {
+    House { sync: SyncSettings::default(), reconcile: ReconcileSettings::default(), provider: "whisper".to_owned(), recording_attempts: 8 }
+}
+
 fn handler(scene: &Scene) -> UpkeepHandler {
-    UpkeepHandler::new(vec![Arc::clone(&scene.source)], Arc::new(scene.clock.clone()))
+    let house = House { sync: scene.settings.clone(), ..house() };
+    UpkeepHandler::new(vec![Arc::clone(&scene.source)], house, Arc::new(scene.clock.clone()))
 }
 
 async fn run(scene: &Scene, job: &Claimed) -> Outcome {
@@ -51,7 +59,8 @@ async fn a_task_of_a_newer_version_parks_its_job() {
 async fn a_task_for_a_source_without_settings_waits_for_a_worker_that_has_them() {
     let scene = Scene::new().await;
     let window = json!({ "from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z" });
-    let job = claimed(&scene, SourceName::Vapi, json!({ "task": "reconcile", "window": window })).await;
+    let job =
+        claimed(&scene, SourceName::Vapi, json!({ "task": "reconcile", "window": window, "repair": "nothing", "actor": "test" })).await;
     let outcome = run(&scene, &job).await;
     assert!(matches!(&outcome, Outcome::Later { why, .. } if why.chain().contains("no settings for source `vapi`")), "{outcome:?}");
 }

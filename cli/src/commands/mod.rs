@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
+pub(crate) mod reconcile;
 pub(crate) mod requeue;
 pub(crate) mod scheduler;
 pub(crate) mod standalone;
@@ -32,6 +33,7 @@ pub(crate) async fn run(command: Command, output: &mut Output) -> Ended {
         Command::Migrate(arguments) => migrate::run(&arguments, output).await,
         Command::Status(arguments) => status::run(&arguments, output).await,
         Command::Sync(arguments) => sync::run(&arguments, output).await,
+        Command::Reconcile(arguments) => reconcile::run(&arguments, output).await,
         Command::Jobs(arguments) => jobs::run(&arguments, output).await,
         Command::Requeue(arguments) => requeue::run(&arguments, output).await,
         Command::Calls(arguments) => calls::run(&arguments, output).await,

@@ -42,6 +42,7 @@ pub(crate) fn options(
         sync_interval: settings.sync.interval,
         enrich_interval: Some(settings.enrich.interval),
         webhook: settings.webhook.clone(),
+        reconcile: settings.reconcile,
         lease: settings.work.lease,
         shutdown,
     }

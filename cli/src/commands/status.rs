@@ -8,6 +8,8 @@ use callscribe::{
     ledger::{COUNTED, Count, DeadReason, Depth, Setbacks, WorkerSeen, dead_reasons, depths, recent_setbacks, workers_seen},
     store::{
         Connection, StoreError,
+        backfills::{BackfillSeen, backfills_seen},
+        completeness::{Accounts, accounts},
         logins::{CredentialSeen, credentials},
         sync_state::{SyncState, sync_states},
     },
@@ -18,7 +20,7 @@ use serde::Serialize;
 
 use super::Ended;
 use crate::{
-    commands::jobs::advice,
+    commands::{jobs::advice, sync},
     output::Output,
     setup,
     table::Table,
@@ -49,6 +51,23 @@ struct Status {
     setbacks_of_10_minutes: Vec<Setbacks>,
     sources: Vec<SyncState>,
     credentials: Vec<CredentialSeen>,
+    backfills: Vec<Backfill>,
+    completeness: Vec<Accounts>,
+}
+
+/// A backfill and what follows from its figures.
+#[derive(Serialize)]
+struct Backfill {
+    #[serde(flatten)]
+    seen: BackfillSeen,
+    days_per_minute: Option<f64>,
+    seconds_left: Option<u64>,
+}
+
+impl From<BackfillSeen> for Backfill {
+    fn from(seen: BackfillSeen) -> Self {
+        Self { days_per_minute: seen.days_per_minute(), seconds_left: seen.time_left().map(|left| left.as_secs()), seen }
+    }
 }
 
 impl Status {
@@ -69,6 +88,8 @@ impl Status {
             setbacks_of_10_minutes: recent_setbacks(connection, LATELY).await?,
             sources: sync_states(connection).await?,
             credentials: credentials(connection).await?,
+            completeness: accounts(connection).await?,
+            backfills: backfills_seen(connection, None).await?.into_iter().map(Backfill::from).collect(),
         })
     }
 }
@@ -89,6 +110,8 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     kinds(&status, output)?;
     workers(&status, output)?;
     sources(&status, output)?;
+    backfills(&status, output)?;
+    completeness(&status, output)?;
     setbacks(&status, output)?;
     dead(&status, output)?;
     Ok(ExitCode::SUCCESS)
@@ -172,6 +195,34 @@ fn sources(status: &Status, output: &mut Output) -> io::Result<()> {
                     "  {} moments around which the vendor may not have told everything: `callscribe sync --from … --to …`",
                     source.gaps
                 ),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn backfills(status: &Status, output: &mut Output) -> io::Result<()> {
+    for Backfill { seen, .. } in &status.backfills {
+        output.line("")?;
+        output.prose(4, format_args!("  backfill {} of {}, {}: {}", seen.id, seen.source, seen.name, sync::line(seen)))?;
+    }
+    Ok(())
+}
+
+/// How complete everything is, as the last comparisons with the vendor's lists found it.
+fn completeness(status: &Status, output: &mut Output) -> io::Result<()> {
+    for account in &status.completeness {
+        let ago = relative(account.compared_at, status.at);
+        let missing: Vec<_> =
+            account.gaps().iter().filter(|count| count.gaps > 0).map(|count| format!("{} {}", count.gaps, count.kind)).collect();
+        output.line("")?;
+        let compared = format!("  {}: compared up to {} ({ago})", account.source, stamp(account.compared_to));
+        if missing.is_empty() {
+            output.prose(4, format_args!("{compared}: nothing is missing"))?;
+        } else {
+            output.prose(
+                4,
+                format_args!("{compared}: {}: `callscribe reconcile` names them", output.red(&format!("missing {}", missing.join(", ")))),
             )?;
         }
     }

@@ -16,7 +16,7 @@ use callscribe_worker_enrich::EnrichHandler;
 use callscribe_worker_recordings::RecordingHandler;
 use callscribe_worker_sync::{Recipe, SyncHandler};
 use callscribe_worker_transcribe::{TranscribeHandler, VendorTranscripts};
-use callscribe_worker_upkeep::UpkeepHandler;
+use callscribe_worker_upkeep::{House, UpkeepHandler};
 use tokio_util::sync::CancellationToken;
 
 use super::Engines;
@@ -48,7 +48,7 @@ pub(crate) fn lanes(
             }
             JobKind::Transcription => Arc::new(transcribe(settings, &sources, needed(blob)?, &clock)?),
             JobKind::Enrichment => Arc::new(EnrichHandler::new(sources.clone(), enrich_recipe(settings), Arc::clone(&clock))),
-            JobKind::Upkeep => Arc::new(UpkeepHandler::new(sources.clone(), Arc::clone(&clock))),
+            JobKind::Upkeep => Arc::new(UpkeepHandler::new(sources.clone(), house(settings), Arc::clone(&clock))),
         };
         let (concurrency, max_attempts) = (settings.work.concurrency(kind), settings.work.max_attempts(kind));
         Ok(LaneOptions { handler, concurrency, max_attempts })
@@ -74,8 +74,24 @@ fn transcribe(
 }
 
 fn recipe(settings: &ProcessSettings) -> Recipe {
-    let attempts = settings.work.max_attempts(JobKind::Recording).unwrap_or(JobKind::Recording.default_max_attempts());
-    Recipe { settings: settings.sync.clone(), provider: settings.providers.first().to_owned(), recording_attempts: attempts }
+    Recipe {
+        settings: settings.sync.clone(),
+        provider: settings.providers.first().to_owned(),
+        recording_attempts: recording_attempts(settings),
+    }
+}
+
+fn house(settings: &ProcessSettings) -> House {
+    House {
+        sync: settings.sync.clone(),
+        reconcile: settings.reconcile,
+        provider: settings.providers.first().to_owned(),
+        recording_attempts: recording_attempts(settings),
+    }
+}
+
+fn recording_attempts(settings: &ProcessSettings) -> u16 {
+    settings.work.max_attempts(JobKind::Recording).unwrap_or(JobKind::Recording.default_max_attempts())
 }
 
 fn enrich_recipe(settings: &ProcessSettings) -> callscribe_worker_enrich::Recipe {

@@ -64,6 +64,7 @@ impl Whole {
             sync_interval: settings.sync.interval,
             enrich_interval: Some(settings.enrich.interval),
             webhook: settings.webhook.clone(),
+            reconcile: settings.reconcile,
             lease: settings.work.lease,
             shutdown,
         });

@@ -148,6 +148,13 @@ pub enum Fault {
         /// The longest window that is answered.
         longest: Duration,
     },
+    /// A page larger than this is answered with 413, however short the window.
+    PageTooLarge413 {
+        /// The largest page that is answered.
+        largest: usize,
+    },
+    /// A full page links to the next one, as other APIs of the product do: `meta.links.next`, a path.
+    NextLink,
     /// `to` in the future is taken as now; without this it is a 400.
     FutureToClamped,
 

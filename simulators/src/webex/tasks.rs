@@ -68,6 +68,8 @@ struct Asked {
     from: i64,
     to: i64,
     page: usize,
+    /// Calls before the page, when a link was followed.
+    skip: usize,
     /// Empty: all.
     channels: Vec<String>,
 }
@@ -87,13 +89,25 @@ pub(super) async fn tasks(State(site): Shared, headers: HeaderMap, RawQuery(quer
         Ok(asked) => asked,
         Err((status, why)) => return api_error(&site, &headers, status, why),
     };
-    let Ok(page) = serde_json::to_string(&page(&site, &asked)) else {
+    let elements = page(&site, &asked);
+    let mut meta = json!({"orgId": told_org(&site)});
+    if elements.len() >= asked.page && site.faults.strikes(&[], &Fault::NextLink) {
+        meta["links"] = json!({"next": next_link(&query, asked.skip + asked.page)});
+    }
+    let Ok(page) = serde_json::to_string(&elements) else {
         return api_error(&site, &headers, StatusCode::INTERNAL_SERVER_ERROR, "The page could not be written.");
     };
     let list = if site.faults.strikes(&[], &Fault::WrongShapeItems) { "items" } else { "data" };
-    let body = format!("{{\"meta\":{},\"{list}\":{page}}}", json!({"orgId": told_org(&site)}));
+    let body = format!("{{\"meta\":{meta},\"{list}\":{page}}}");
     let from_bytes = if site.faults.strikes(&[], &Fault::GzipAlways) { 0 } else { GZIP_FROM_BYTES };
     compressed(&headers, body, from_bytes)
+}
+
+/// The path of the page that begins after `skip` calls of the same question.
+fn next_link(query: &HashMap<String, String>, skip: usize) -> String {
+    let kept = query.iter().filter(|(name, _)| *name != "skip");
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair("skip", &skip.to_string()).finish();
+    format!("/v1/tasks?{query}")
 }
 
 fn asked(site: &Site, query: &HashMap<String, String>) -> Result<Asked, (StatusCode, &'static str)> {
@@ -119,8 +133,14 @@ fn asked(site: &Site, query: &HashMap<String, String>) -> Result<Asked, (StatusC
     }
     let page = query.get("pageSize").map_or(Ok(DEFAULT_PAGE), |value| value.parse::<usize>()).ok();
     let page = page.filter(|size| (1..=LARGEST_PAGE).contains(size)).ok_or_else(|| bad("pageSize should be between 1 and 1000."))?;
+    let largest = site.faults.strike(&[], |fault| if let Fault::PageTooLarge413 { largest } = fault { Some(*largest) } else { None });
+    if largest.is_some_and(|largest| page > largest) {
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, "The answer is too large; ask for fewer elements."));
+    }
+    // only the links of `NextLink` have it: the API takes no offset
+    let skip = query.get("skip").and_then(|value| value.parse().ok()).unwrap_or(0);
     let channels = query.get("channelTypes").map(|csv| csv.split(',').map(|each| each.trim().to_owned()).collect());
-    Ok(Asked { from, to, page, channels: channels.unwrap_or_default() })
+    Ok(Asked { from, to, page, skip, channels: channels.unwrap_or_default() })
 }
 
 fn page(site: &Site, asked: &Asked) -> Vec<Element> {
@@ -137,6 +157,7 @@ fn page(site: &Site, asked: &Asked) -> Vec<Element> {
         .filter_map(|number| site.book.call(number, faults))
         .filter(|call| takes(call) && !is_late(site, call, now_ms) && !is_unlisted(site, call))
         .filter_map(|call| element(site, &call, now_ms))
+        .skip(asked.skip)
         .take(asked.page)
         .collect();
     if page.len() < asked.page && faults.strikes(&[], &Fault::NonTelephony) {

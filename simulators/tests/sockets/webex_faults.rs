@@ -111,9 +111,23 @@ async fn windows_too_wide_or_in_the_future_are_answered_as_switched() {
     let caller = with(Fault::TooWide413 { longest: Duration::from_hours(1) }, When::Always).await;
     assert_eq!(caller.day().await.0, 413);
     assert_eq!(caller.tasks(&format!("from={}", caller.now() - 3_000_000)).await.0, 200);
+    let small = with(Fault::PageTooLarge413 { largest: 50 }, When::Always).await;
+    assert_eq!((small.tasks(&format!("from={}&pageSize=51", small.now() - 9_000_000)).await.0), 413);
+    assert_eq!((small.tasks(&format!("from={}&pageSize=50", small.now() - 9_000_000)).await.0), 200);
     let clamped = with(Fault::FutureToClamped, When::Always).await;
     let now = clamped.now();
     assert_eq!(clamped.tasks(&format!("from={}&to={}", now - 1_000, now + 90_000)).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_full_page_links_to_the_next_and_the_last_does_not() {
+    let linked = with(Fault::NextLink, When::Always).await;
+    let first = linked.tasks(&format!("from={}&pageSize=3", linked.now() - 9_000_000)).await.1;
+    let link = first["meta"]["links"]["next"].as_str().unwrap();
+    let query = link.strip_prefix("/v1/tasks?").unwrap_or_else(|| panic!("a path: {link}"));
+    let second = linked.tasks(query).await.1;
+    assert_eq!((ids(&first).len(), ids(&second).len()), (3, 2));
+    assert!(ids(&second).iter().all(|id| !ids(&first).contains(id)) && second["meta"]["links"].is_null());
 }
 
 #[tokio::test]

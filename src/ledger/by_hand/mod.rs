@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use cancel::{cancel, would_cancel};
-pub use requeue::{enqueue_or_reopen, requeue, would_requeue};
+pub use requeue::{enqueue_or_reopen, requeue, requeue_within, would_requeue};
 
 use super::filter::{CONDITION, JobFilter, PARAMETERS};
 use crate::{
@@ -162,6 +162,17 @@ impl<'o> Selection<'o> {
             PARAMETERS + 2
         )
     }
+}
+
+/// Writes an entry of its own into the audit log: who had work enqueued, and how much.
+pub async fn note_enqueued(connection: &mut Connection, actor: &str, action: &str, details: &Value) -> Result<(), StoreError> {
+    diesel::sql_query("INSERT INTO audit_log (actor, action, details) VALUES ($1, $2, $3)")
+        .bind::<sql_types::Text, _>(actor)
+        .bind::<sql_types::Text, _>(action)
+        .bind::<sql_types::Jsonb, _>(details)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Writes the audit entry with the first batch and counts on with every other, so that it is right whenever the command dies.

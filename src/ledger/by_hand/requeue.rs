@@ -57,6 +57,24 @@ pub async fn requeue(store: &Store, order: &ByHand, hints: &UnboundedSender<Vec<
     }
 }
 
+/// The same within the caller's transaction, for a change that must happen with others or not at all. As many jobs as the filter
+/// means, in one transaction: name them. Returns the hints to push after the commit.
+pub async fn requeue_within(transaction: &mut Connection, order: &ByHand) -> Result<(Changed, Vec<Hint>), ByHandError> {
+    let states = order.requeued_from()?;
+    let selection = Selection::new(transaction, order, states).await?;
+    let (mut changed, mut hints) = (Changed::default(), Vec::new());
+    loop {
+        let batch = batch_size(order.limit, changed.jobs);
+        let (jobs, audit) = requeue_batch(transaction, &selection, batch, changed, 0).await?;
+        changed = Changed { jobs: changed.jobs + count_of(&jobs), audit };
+        let moved = count_of(&jobs);
+        hints.extend(jobs.into_iter().filter(|job| job.due).map(|job| Hint { id: JobId(job.id), kind: job.kind, priority: job.priority }));
+        if moved < batch || batch == 0 {
+            return Ok((changed, hints));
+        }
+    }
+}
+
 async fn requeue_batch(
     transaction: &mut Connection,
     selection: &Selection<'_>,

@@ -71,7 +71,7 @@ impl ChatSource for Webex {
                 // the filter is not trusted, as everywhere
                 Ok(chat) if channels.iter().any(|channel| channel.as_str() == chat.channel) => page.chats.push(chat),
                 Ok(_) => {}
-                Err(error) => page.unreadable.push(UnreadableElement { raw: task, error }),
+                Err(error) => page.unreadable.push(UnreadableElement { raw: task, error, session_id: None }),
             }
         }
         page.chats.sort_by_key(|chat| chat.started_at);

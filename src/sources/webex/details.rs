@@ -122,7 +122,7 @@ pub(super) async fn page(
             // the filter is not trusted, as everywhere
             Ok(call) if call.channel == Call::TELEPHONY => page.calls.push(call),
             Ok(_) => {}
-            Err((raw, error)) => page.unreadable.push(UnreadableElement { raw, error }),
+            Err((raw, error)) => page.unreadable.push(UnreadableElement { raw, error, session_id: None }),
         }
     }
     page.calls.sort_by_key(|call| call.start_time);

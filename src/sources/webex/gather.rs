@@ -17,6 +17,7 @@ use super::{
 use crate::{
     domain::{SessionId, SourceName},
     ledger::VendorTrace,
+    outbound::Urgency,
     sources::SourceError,
 };
 
@@ -29,6 +30,7 @@ const GATHER: Duration = Duration::from_millis(5);
 
 struct Waiting {
     session: SessionId,
+    urgency: Urgency,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -57,7 +59,7 @@ impl Gatherer {
             return self.alone(session).await;
         }
         let (answer, answered) = oneshot::channel();
-        self.queue(|waiting| waiting.push_back(Waiting { session: session.clone(), answer }));
+        self.queue(|waiting| waiting.push_back(Waiting { session: session.clone(), urgency: Urgency::current(), answer }));
         let gatherer = Arc::clone(self);
         // not awaited by one asker, because it answers others too; it ends with the request's own time-outs
         tokio::spawn(async move { gatherer.next_request().await });
@@ -89,7 +91,9 @@ impl Gatherer {
                 sessions.push(asker.session.clone());
             }
         }
-        let found = query(&self.api, &sessions).await;
+        // those who can wait ride along with one who cannot
+        let urgency = askers.iter().map(|asker| asker.urgency).min().unwrap_or(Urgency::Fresh);
+        let found = urgency.during(query(&self.api, &sessions)).await;
         for asker in askers {
             let answer = found.as_ref().map(|found| found.get(asker.session.as_str()).cloned().unwrap_or_default()).map_err(Clone::clone);
             // an asker that went away needs no answer
@@ -102,9 +106,10 @@ impl Gatherer {
     }
 }
 
-/// The longest-waiting askers that fit one request, without those that went away.
+/// The askers that fit one request, the fresh ones first and then the longest-waiting, without those that went away.
 fn take_request(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     waiting.retain(|asker| !asker.answer.is_closed());
+    waiting.make_contiguous().sort_by_key(|asker| asker.urgency);
     let most = waiting.len().min(MOST_IDS);
     waiting.drain(..most).collect()
 }

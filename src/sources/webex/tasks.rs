@@ -12,7 +12,7 @@ use super::{
     translate,
 };
 use crate::{
-    domain::{Call, SourceName, Window},
+    domain::{Call, SessionId, SourceName, Window},
     ledger::VendorTrace,
     sources::{CallPage, PageCursor, SourceError, UnreadableElement},
 };
@@ -182,7 +182,10 @@ fn translated(api: &Api, data: Vec<Value>, fresh: &[bool]) -> (Vec<Call>, Vec<Un
             // the filter of the request is not always applied
             Ok(call) if call.channel == Call::TELEPHONY => calls.push(call),
             Ok(_) => {}
-            Err((raw, error)) => unreadable.push(UnreadableElement { raw, error }),
+            Err((raw, error)) => {
+                let session_id = translate::key(&raw).id.and_then(|id| SessionId::parse(id).ok());
+                unreadable.push(UnreadableElement { raw, error, session_id });
+            }
         }
     }
     (calls, unreadable)

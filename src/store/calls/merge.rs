@@ -198,7 +198,7 @@ fn duration(end: &str, start: &str) -> String {
 }
 
 /// `Call::expects_recording`, in SQL.
-fn expects_recording(closed: &str, channel: &str, capture_requested: &str) -> String {
+pub(in crate::store) fn expects_recording(closed: &str, channel: &str, capture_requested: &str) -> String {
     format!("({closed}) AND ({channel}) = 'telephony' AND ({capture_requested}) IS DISTINCT FROM false")
 }
 

@@ -11,6 +11,7 @@ use std::collections::{HashMap, hash_map::Entry};
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 
+pub(super) use merge::expects_recording;
 pub use open::open_since;
 pub use rows::RefusedCall;
 
@@ -31,6 +32,14 @@ pub struct ExpectedTranscript {
     pub session_id: SessionId,
     /// The vendor that has the recording.
     pub source: SourceName,
+}
+
+impl ExpectedTranscript {
+    /// The first transcript of a call.
+    #[must_use]
+    pub fn first(source: SourceName, session_id: SessionId) -> Self {
+        Self { id: TranscriptId::of(source, &session_id, Leg::Main, 1), session_id, source }
+    }
 }
 
 /// What storing a list of calls changed.
@@ -141,6 +150,5 @@ async fn write_batch(connection: &mut Connection, batch: &[&Call], written: &mut
 }
 
 fn expected(call: &Call) -> ExpectedTranscript {
-    let id = TranscriptId::of(call.source, &call.session_id, Leg::Main, 1);
-    ExpectedTranscript { id, session_id: call.session_id.clone(), source: call.source }
+    ExpectedTranscript::first(call.source, call.session_id.clone())
 }

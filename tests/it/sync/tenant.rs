@@ -154,7 +154,8 @@ impl Source for Tenant {
             Some(Trouble::Error(error)) => return Err(error()),
             Some(Trouble::Hang) => std::future::pending().await,
             Some(Trouble::Unreadable) => {
-                page.unreadable.push(UnreadableElement { raw: json!({ "id": 7 }), error: "`id` is not a text".to_owned() });
+                let (raw, error) = (json!({ "id": 7 }), "`id` is not a text".to_owned());
+                page.unreadable.push(UnreadableElement { raw, error, session_id: None });
             }
             Some(Trouble::Gap) => page.possible_gap = Some(window.from),
             Some(Trouble::Stray(at)) => page.calls.push(call("stray", at)),

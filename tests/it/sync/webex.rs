@@ -20,18 +20,23 @@ use crate::harness;
 /// A key for the tokens of these tests.
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
-struct Site {
-    scene: Scene,
-    webex: Simulator,
+pub(super) struct Site {
+    pub(super) scene: Scene,
+    pub(super) webex: Simulator,
 }
 
 impl Site {
     /// A tenant with `calls`, looked at `look_back` into the past.
     async fn new(calls: Calls, look_back: Duration) -> Self {
+        Self::with(calls, look_back, &[]).await
+    }
+
+    /// The same with these settings.
+    pub(super) async fn with(calls: Calls, look_back: Duration, set: &[(&str, &str)]) -> Self {
         let plan = WebexPlan { calls, clock: SimulatedClock::standing(noon()), ..WebexPlan::new(7, Vec::new()) };
         let webex = Simulator::start(plan).await.unwrap();
         let mut scene = Scene::new().await;
-        let settings = settings(&webex);
+        let settings = settings(&webex, set);
         let hints = harness::hints().await;
         scene.source = Arc::new(Webex::new(&settings, &scene.store, &hints, Arc::new(scene.clock.clone())).unwrap());
         scene.settings = SyncSettings { first_look_back: look_back, ..SyncSettings::default() };
@@ -66,9 +71,9 @@ impl Site {
     }
 }
 
-fn settings(webex: &Simulator) -> WebexSettings {
+fn settings(webex: &Simulator, set: &[(&str, &str)]) -> WebexSettings {
     let credentials = webex.credentials();
-    let environment: Environment = [
+    let mut environment: Environment = [
         ("WEBEX_CC_CLIENT_ID", credentials.client_id.clone()),
         ("WEBEX_CC_CLIENT_SECRET", credentials.client_secret.clone()),
         ("WEBEX_CC_REFRESH_TOKEN", credentials.refresh_token.clone()),
@@ -81,6 +86,9 @@ fn settings(webex: &Simulator) -> WebexSettings {
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
+    for (name, value) in set {
+        environment.set(name, *value);
+    }
     read(&environment, WebexSettings::read).unwrap().unwrap()
 }
 

@@ -79,7 +79,7 @@ impl Desk {
     async fn run(&self) -> Option<Duration> {
         let job = self.claim().await;
         let source: Arc<dyn Source> = self.office.process();
-        match UpkeepHandler::new(vec![source], self.office.clock()).run(&job, &self.context).await {
+        match UpkeepHandler::new(vec![source], super::house(), self.office.clock()).run(&job, &self.context).await {
             Outcome::Done(_) => None,
             Outcome::Later { wait, why } => {
                 assert_eq!(why.reason, Reason::SummaryNotReady);

@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use callscribe::{
-    domain::{Direction, EndTimeSource},
+    domain::{Direction, EndTimeSource, Window},
     sources::{Source, SourceError, webex::Webex},
 };
 use callscribe_simulators::{
     SimulatedClock, When,
-    webex::{CallSpec, Endpoint, ErrorBody, Fault, WebexPlan},
+    webex::{CallSpec, Calls, Endpoint, ErrorBody, Fault, WebexPlan},
 };
 use chrono::TimeDelta;
 
@@ -151,6 +151,33 @@ async fn a_window_that_is_too_much_at_once_is_told_as_too_wide() {
     }
     found.dedup();
     assert_eq!(found, office.sessions(5));
+}
+
+#[tokio::test]
+async fn a_page_that_is_too_much_of_a_short_window_is_halved_until_it_fits() {
+    let like = Box::new(CallSpec::ago(Duration::ZERO));
+    let calls = Calls::Many { count: 700, spacing: Duration::from_millis(50), like };
+    let office =
+        Office::open(WebexPlan { calls, ..WebexPlan::new(7, Vec::new()) }.with(Fault::PageTooLarge413 { largest: 130 }, When::Always))
+            .await;
+    office.vendor.clock().advance(Duration::from_secs(10));
+    let to = office.vendor.clock().now();
+    let told = read(&*office.process(), Window::new(to - TimeDelta::seconds(50), to).unwrap()).await.unwrap();
+    assert_eq!(told.sessions().len(), 700, "each once");
+    assert_eq!(told.sessions(), office.sessions(700));
+    let sizes = |size: &str| office.vendor.requests().count(|request| request.query.contains(&format!("pageSize={size}&")));
+    assert!(sizes("1000") > 0 && sizes("125") > 0 && sizes("62") == 0, "1000, 500, 250, 125: the first that fits");
+}
+
+#[tokio::test]
+async fn a_link_to_the_next_page_is_followed() {
+    let plan = WebexPlan::ordinary(7, 23).with(Fault::NextLink, When::Always);
+    let office = Office::open(plan).await;
+    let source = office.process_with(|settings| settings.page_size = 5);
+    let told = read(&*source, office.day()).await.unwrap();
+    assert_eq!(told.sessions(), office.sessions(23));
+    let followed = office.vendor.requests().count(|request| request.query.contains("skip="));
+    assert_eq!((followed, office.listings()), (4, 5), "five, ten, fifteen, twenty; the last page is not full");
 }
 
 #[tokio::test]

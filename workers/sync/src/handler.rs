@@ -22,6 +22,8 @@ use crate::{answer::SyncError, page, window};
 /// How long one run reads before other jobs get a turn. Well under the kind's time-out of half an hour, which would count as a
 /// failure; the checkpoint is where the next run goes on.
 const TURN: TimeDelta = TimeDelta::minutes(10);
+/// The same for calls of the past: a run that just became due must not wait long for the slot that a backfill holds.
+const TURN_OF_BACKFILL: TimeDelta = TimeDelta::minutes(1);
 /// A call that is open for longer was forgotten by the vendor; nobody talks for a day.
 const OPEN_FOR_AT_MOST: TimeDelta = TimeDelta::hours(24);
 /// Open calls looked at per run; a contact centre with more of them at once is ten times the largest we know.
@@ -135,13 +137,14 @@ impl Run<'_> {
         let (name, org, now) = (self.source.name(), self.source.org_id(), self.clock.now());
         let mut connection = self.connection().await?;
         let settings = &self.recipe.settings;
-        let (reach, first) = match payload {
+        let (reach, since) = match payload {
             SyncPayload::Backfill(asked) => (window::backfill(asked, now)?, None),
             SyncPayload::Live => {
                 let watermark = settings::watermark(&mut connection, name, org).await?;
                 let reach = window::live(settings, watermark, now)?;
-                // the first watermark is where the first run begins, so that the next goes on from there even if no call came
-                (reach, watermark.is_none().then_some(reach.window.from))
+                // the first watermark is where the first run begins, so that the next goes on from there even if no call came; one
+                // that is there lies later and stays
+                (reach, Some(reach.window.from))
             }
         };
         if reach.cut {
@@ -149,7 +152,7 @@ impl Run<'_> {
         }
         let progress = Progress::begin(reach.window, window::span(settings.window_max), self.live);
         let past = (!self.live).then_some(reach.window);
-        page::begin(&mut connection, self, &checkpoint(&progress)?, first, past).await?;
+        page::begin(&mut connection, self, &checkpoint(&progress)?, since, past).await?;
         Ok(progress)
     }
 
@@ -167,7 +170,8 @@ impl Run<'_> {
 
     /// Asks for page after page and writes their calls.
     async fn write_pages(&self, progress: &mut Progress, written: mpsc::Sender<page::Written>) -> Result<(), SyncError> {
-        let (turn_ends, places) = (self.clock.now() + TURN, Places::new());
+        let (turn, places) = (if self.live { TURN } else { TURN_OF_BACKFILL }, Places::new());
+        let turn_ends = self.clock.now() + turn;
         loop {
             let Some((piece, cursor)) = progress.next() else {
                 if progress.open_calls_added {
@@ -181,7 +185,15 @@ impl Run<'_> {
             if self.clock.now() >= turn_ends {
                 return Err(SyncError::Unfinished);
             }
-            let Some(told) = self.ask(piece, cursor.as_ref()).await? else {
+            let told = match self.ask(piece, cursor.as_ref()).await {
+                Err(SyncError::Source(error @ SourceError::Unavailable { .. })) if progress.ease() => {
+                    let _quiet = places.all().await?;
+                    self.save(progress).await?;
+                    return Err(error.into());
+                }
+                told => told?,
+            };
+            let Some(told) = told else {
                 progress.halve()?;
                 info!(call.source = %self.source.name(), window.from = %piece.window.from, "the window is too wide, asking for half of it");
                 // the checkpoint must not pass by a page in flight
@@ -205,6 +217,7 @@ impl Run<'_> {
         mut told: CallPage,
         place: OwnedSemaphorePermit,
     ) -> Result<page::Page, SyncError> {
+        progress.calls += u64::try_from(told.calls.len()).unwrap_or(u64::MAX);
         progress.advance(told.next.take(), window::span(self.recipe.settings.window_max));
         let after = page::After { checkpoint: checkpoint(progress)?, watermark: self.watermark_after(piece, &told) };
         Ok(page::Page { piece, told, after, place })

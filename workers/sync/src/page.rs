@@ -58,20 +58,22 @@ pub(crate) struct After {
     pub(crate) watermark: Option<DateTime<Utc>>,
 }
 
-/// Stores the plan of a job, before its first page. `watermark` is where the watermark begins, if there was none. A window of the past
+/// Stores the plan of a job, before its first page. `since` is where a live run begins: calls are kept from there on, unless an
+/// earlier one began before; the watermark begins there too, if there is none. A window of the past
 /// gets the job that asks what its calls turned out to be: one for every time the window is synced.
 pub(crate) async fn begin(
     connection: &mut Connection,
     run: &Run<'_>,
     checkpoint: &Value,
-    watermark: Option<DateTime<Utc>>,
+    since: Option<DateTime<Utc>>,
     past: Option<Window>,
 ) -> Result<(), SyncError> {
     connection
         .transaction(async |connection: &mut Connection| {
             ledger::save_checkpoint(connection, run.job, checkpoint).await?;
-            if let Some(seen) = watermark {
-                settings::advance_watermark(connection, run.source.name(), run.source.org_id(), seen).await?;
+            if let Some(since) = since {
+                settings::keep_since(connection, run.source.name(), run.source.org_id(), since).await?;
+                settings::advance_watermark(connection, run.source.name(), run.source.org_id(), since).await?;
             }
             if let Some(window) = past.filter(|_| run.source.tells_details()) {
                 // the dispatcher hints at it: there is no hurry

@@ -3,11 +3,10 @@
 use callscribe::{
     config::SyncSettings,
     domain::{EmptyWindow, Window},
+    sources::HISTORY,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Webex tells calls of the last twelve months; a day less, because its year may be a leap year and its clock ahead of ours.
-const HISTORY: TimeDelta = TimeDelta::days(364);
 /// Every window ends this long before now: clocks differ, and a vendor may refuse times of its future. A source whose vendor needs
 /// more leaves out more by itself.
 const SETTLE: TimeDelta = TimeDelta::seconds(5);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callscribe::{
     domain::{JobId, Reason, SourceName},
-    ledger::{Failure, LeaseLost, Outcome},
+    ledger::{ByHandError, Failure, LeaseLost, Outcome},
     schedule::TooNarrow,
     sources::{SourceError, UNTIL_CONFIGURED},
     store::StoreError,
@@ -36,6 +36,8 @@ pub(crate) enum UpkeepError {
     Checkpoint(#[source] serde_json::Error),
     #[error("the vendor has no summary of the call yet")]
     NoSummaryYet(Duration),
+    #[error("what is missing cannot be requeued")]
+    Requeue(#[source] ByHandError),
     #[error("the worker shuts down")]
     ShutDown,
     #[error("the task is long: the rest follows after other work had its turn")]
@@ -51,6 +53,7 @@ impl From<LeaseLost> for UpkeepError {
     }
 }
 
+// a transaction that cannot begin or commit
 impl From<diesel::result::Error> for UpkeepError {
     fn from(error: diesel::result::Error) -> Self {
         Self::Store(error.into())
@@ -68,6 +71,8 @@ impl UpkeepError {
             Self::TooNarrow(_) => Outcome::Retry(Failure::new(Reason::VendorRejected, self)),
             Self::Standstill => Outcome::Retry(Failure::new(Reason::WrongShape, self)),
             Self::Nameless | Self::Payload(_) => Outcome::Stop(Failure::new(Reason::PoisonPayload, self)),
+            Self::Requeue(ByHandError::Store(_)) => Outcome::Retry(Failure::new(Reason::DatabaseUnavailable, self)),
+            Self::Requeue(ByHandError::Refused { .. }) => Outcome::Stop(Failure::new(Reason::Unexpected, self)),
             Self::Checkpoint(_) => Outcome::Stop(Failure::new(Reason::Unexpected, self)),
             // another worker may have them, and a person may add them here
             Self::Unconfigured(_) => Outcome::Later { wait: UNTIL_CONFIGURED, why: Failure::new(Reason::Forbidden, self) },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use callscribe::{
     clock::Clock,
+    config::{ReconcileSettings, SyncSettings},
     domain::{JobKind, SourceName},
     ledger::{Claimed, Handler, Outcome, RunContext},
     schedule::UpkeepTask,
@@ -14,9 +15,23 @@ use callscribe::{
 
 use crate::{answer::UpkeepError, reconcile, summary};
 
+/// How this house is kept.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// How calls are synced: what a sync should have brought by now follows from it.
+    pub sync: SyncSettings,
+    /// What is compared every night.
+    pub reconcile: ReconcileSettings,
+    /// Who transcribes: `TRANSCRIPTION_PROVIDER`.
+    pub provider: String,
+    /// Attempts of the `recording` jobs it creates.
+    pub recording_attempts: u16,
+}
+
 /// Handles jobs of kind `upkeep`.
 pub struct UpkeepHandler {
     sources: Vec<Arc<dyn Source>>,
+    house: House,
     clock: Arc<dyn Clock>,
 }
 
@@ -25,20 +40,21 @@ pub(crate) struct Run<'r> {
     pub(crate) job: &'r Claimed,
     pub(crate) context: &'r RunContext,
     pub(crate) clock: &'r dyn Clock,
+    pub(crate) house: &'r House,
     sources: &'r [Arc<dyn Source>],
 }
 
 impl UpkeepHandler {
     /// A handler for the sources that are configured.
     #[must_use]
-    pub fn new(sources: Vec<Arc<dyn Source>>, clock: Arc<dyn Clock>) -> Self {
-        Self { sources, clock }
+    pub fn new(sources: Vec<Arc<dyn Source>>, house: House, clock: Arc<dyn Clock>) -> Self {
+        Self { sources, house, clock }
     }
 
     async fn upkeep(&self, job: &Claimed, context: &RunContext) -> Result<(), UpkeepError> {
-        let run = Run { job, context, clock: self.clock.as_ref(), sources: &self.sources };
+        let run = Run { job, context, clock: self.clock.as_ref(), house: &self.house, sources: &self.sources };
         match UpkeepTask::from_json(&job.payload).map_err(UpkeepError::Payload)? {
-            UpkeepTask::Reconcile(task) => reconcile::run(&run, task).await,
+            UpkeepTask::Reconcile(task) => reconcile::run(&run, &task).await,
             UpkeepTask::Summarise => summary::run(&run).await,
         }
     }

@@ -8,4 +8,4 @@ mod handler;
 mod reconcile;
 mod summary;
 
-pub use handler::UpkeepHandler;
+pub use handler::{House, UpkeepHandler};

@@ -23,7 +23,7 @@ use self::{
 };
 use super::token;
 use crate::{
-    commands::{Ended, sync::push},
+    commands::Ended,
     failure::Failure,
     output::{Output, tell_error},
     setup,
@@ -99,7 +99,7 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     } else {
         desk.by_browser(arguments).await?
     };
-    push(&logged_in.released).await;
+    setup::push_hints(&logged_in.released).await;
     tell(&logged_in, &store, &desk.org_id, arguments.json, output).await
 }
 

@@ -1,0 +1,119 @@
+//! How far a comparison has come: the job's checkpoint.
+
+use std::collections::VecDeque;
+
+use callscribe::{
+    domain::Window,
+    ledger::Claimed,
+    schedule::Progress,
+    sources::PageCursor,
+    store::completeness::{ListCount, Listed},
+};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+use uuid::Uuid;
+
+use crate::answer::UpkeepError;
+
+/// The longest span asked for at once.
+const LONGEST: TimeDelta = TimeDelta::days(1);
+
+/// What is left to compare, and what was found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Comparison {
+    /// Days left, the one being compared first.
+    days: VecDeque<Window>,
+    /// How far the first of them is read; `None` before its first page.
+    reading: Option<Reading>,
+    pub(super) found: Found,
+}
+
+/// A day being read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Reading {
+    pub(super) progress: Progress,
+    pub(super) comparison: Uuid,
+    listed: u64,
+    open: u64,
+}
+
+/// What the days compared so far come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Found {
+    pub(super) days: i64,
+    pub(super) calls: i64,
+    pub(super) recordings: i64,
+    pub(super) transcripts: i64,
+    /// Gaps that no work was enqueued for.
+    pub(super) unrepaired: i64,
+}
+
+impl Found {
+    pub(super) fn add(&mut self, day: &Self) {
+        self.days += day.days;
+        self.calls += day.calls;
+        self.recordings += day.recordings;
+        self.transcripts += day.transcripts;
+        self.unrepaired += day.unrepaired;
+    }
+
+    pub(super) fn gaps(&self) -> i64 {
+        self.calls + self.recordings + self.transcripts
+    }
+}
+
+impl Comparison {
+    pub(super) fn of(days: Vec<Window>) -> Self {
+        Self { days: days.into(), reading: None, found: Found::default() }
+    }
+
+    /// What an earlier run left. A checkpoint of another version that we cannot read costs comparing again.
+    pub(super) fn resume(job: &Claimed) -> Option<Self> {
+        let checkpoint = job.checkpoint.clone()?;
+        serde_json::from_value(checkpoint)
+            .inspect_err(|error| warn!(job.id = %job.id, error = %error, "cannot read the checkpoint, starting over"))
+            .ok()
+    }
+
+    pub(super) fn to_json(&self) -> Result<serde_json::Value, UpkeepError> {
+        serde_json::to_value(self).map_err(UpkeepError::Checkpoint)
+    }
+
+    /// The day to compare now.
+    pub(super) fn day(&self) -> Option<Window> {
+        self.days.front().copied()
+    }
+
+    /// How far it is read.
+    pub(super) fn reading(&mut self, day: Window) -> &mut Reading {
+        self.reading.get_or_insert_with(|| Reading {
+            progress: Progress::begin(day, LONGEST, false),
+            comparison: Uuid::new_v4(),
+            listed: 0,
+            open: 0,
+        })
+    }
+
+    /// Counts the calls of a page.
+    pub(super) fn count(&mut self, listed: &[Listed]) {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        if let Some(reading) = &mut self.reading {
+            reading.listed += number(listed.len());
+            reading.open += number(listed.iter().filter(|call| !call.long_over).count());
+        }
+    }
+
+    /// Notes that a page was compared.
+    pub(super) fn advance(&mut self, next: Option<PageCursor>) {
+        if let Some(reading) = &mut self.reading {
+            reading.progress.advance(next, LONGEST);
+        }
+    }
+
+    /// Takes the day off the list and returns what was counted of it.
+    pub(super) fn end_day(&mut self) -> ListCount {
+        self.days.pop_front();
+        self.reading.take().map_or_else(ListCount::default, |reading| ListCount { listed: reading.listed, open: reading.open })
+    }
+}
