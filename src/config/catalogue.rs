@@ -1,9 +1,9 @@
 //! Every setting of every concern: for the generated documents, and to find names that were spelt wrong.
 
 use super::{
-    ApiSettings, CaseNumberSettings, DatabaseSettings, DownloadHosts, EnrichSettings, Environment, NetworkSettings, Reader, RedisSettings,
-    Setting, SyncSettings, TelemetrySettings, VaultSettings, WebexLoginSettings, WebexSettings, WebhookSettings, WhisperSettings,
-    WorkSettings,
+    ApiSettings, CaseNumberSettings, ChatSettings, DatabaseSettings, DownloadHosts, EnrichSettings, Environment, NetworkSettings, Reader,
+    RedisSettings, Setting, SyncSettings, TelemetrySettings, VaultSettings, WebexLoginSettings, WebexSettings, WebhookSettings,
+    WhisperSettings, WorkSettings,
 };
 
 /// The settings of one concern.
@@ -71,6 +71,11 @@ pub const CONCERNS: &[Concern] = &[
         title: "Webex webhooks",
         about: "Absent: calls are found by asking alone, up to `SYNC_INTERVAL` later. Read by `api`, `scheduler` and `callscribe webex subscribe`; see [WEBEX.md](WEBEX.md).",
         settings: WebhookSettings::SETTINGS,
+    },
+    Concern {
+        title: "Chats",
+        about: "Read by `scheduler`: whether conversations that were written are kept in the database. `callscribe webex chats` needs neither.",
+        settings: ChatSettings::SETTINGS,
     },
     Concern {
         title: "Case numbers",

@@ -7,6 +7,7 @@
 mod api;
 mod case_number;
 mod catalogue;
+mod chats;
 mod database;
 mod document;
 mod dotenv;
@@ -32,6 +33,7 @@ mod work;
 pub use api::ApiSettings;
 pub use case_number::CaseNumberSettings;
 pub use catalogue::{CONCERNS, Concern, misspelt, read};
+pub use chats::ChatSettings;
 pub use database::DatabaseSettings;
 pub use document::{configuration_page, example_file};
 pub use downloads::DownloadHosts;

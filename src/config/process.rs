@@ -1,8 +1,8 @@
 //! Everything a process reads, by what it is to do: a worker that only syncs needs no bucket, one that only transcribes no Webex.
 
 use super::{
-    ApiSettings, BlobSettings, DatabaseSettings, EnrichSettings, ProviderSettings, Reader, ReconcileSettings, RecordingSettings,
-    RedisSettings, SyncSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
+    ApiSettings, BlobSettings, ChatSettings, DatabaseSettings, EnrichSettings, ProviderSettings, Reader, ReconcileSettings,
+    RecordingSettings, RedisSettings, SyncSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
 };
 use crate::domain::JobKind;
 
@@ -21,6 +21,8 @@ pub struct ProcessSettings {
     pub enrich: EnrichSettings,
     /// When the vendor's lists are compared with what is held.
     pub reconcile: ReconcileSettings,
+    /// Which conversations are asked for.
+    pub chats: ChatSettings,
     /// How long recordings are waited for.
     pub recording: RecordingSettings,
     /// Where the process listens.
@@ -43,8 +45,8 @@ impl ProcessSettings {
         let works_on = |wanted: &[JobKind]| kinds.iter().any(|kind| wanted.contains(kind));
         let providers = ProviderSettings::read(reader);
         let transcribes = works_on(&[JobKind::Transcription]);
-        let asks_webex =
-            works_on(&[JobKind::Sync, JobKind::Recording, JobKind::Upkeep, JobKind::Enrichment]) || (transcribes && providers.vendor);
+        let asks_webex = works_on(&[JobKind::Sync, JobKind::Recording, JobKind::Upkeep, JobKind::Enrichment, JobKind::Chat])
+            || (transcribes && providers.vendor);
         let webex = asks_webex.then(|| WebexSettings::read(reader)).flatten();
         if asks_webex && !WebexSettings::is_given(reader) {
             reader.complain("WEBEX_CC_ORG_ID", "is missing: without it, and the credentials beside it, there is no source of calls");
@@ -60,6 +62,7 @@ impl ProcessSettings {
             sync: SyncSettings::read(reader),
             enrich: EnrichSettings::read(reader),
             reconcile: ReconcileSettings::read(reader),
+            chats: ChatSettings::read(reader),
             recording: RecordingSettings::read(reader),
             api: ApiSettings::read(reader),
             webhook: WebhookSettings::read(reader),

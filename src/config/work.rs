@@ -45,12 +45,14 @@ impl WorkSettings {
         Setting::new("MAX_ATTEMPTS_TRANSCRIPTION", "5", "Attempts to transcribe a recording before it is dead; each may cost money");
     const MAX_ATTEMPTS_UPKEEP: Setting = Setting::new("MAX_ATTEMPTS_UPKEEP", "10", "Attempts of an upkeep task before it is dead");
     const MAX_ATTEMPTS_ENRICHMENT: Setting = Setting::new("MAX_ATTEMPTS_ENRICHMENT", "20", "Attempts of an enrichment before it is dead");
+    const MAX_ATTEMPTS_CHAT: Setting = Setting::new("MAX_ATTEMPTS_CHAT", "8", "Attempts to read a conversation before it is dead");
     const CONCURRENCY_SYNC: Setting = Setting::new("CONCURRENCY_SYNC", "2", "Syncs at once in one process");
     const CONCURRENCY_RECORDING: Setting = Setting::new("CONCURRENCY_RECORDING", "8", "Recordings copied at once in one process");
     const CONCURRENCY_TRANSCRIPTION: Setting =
         Setting::new("CONCURRENCY_TRANSCRIPTION", "4", "Recordings transcribed at once in one process");
     const CONCURRENCY_UPKEEP: Setting = Setting::new("CONCURRENCY_UPKEEP", "1", "Upkeep tasks at once in one process");
     const CONCURRENCY_ENRICHMENT: Setting = Setting::new("CONCURRENCY_ENRICHMENT", "1", "Enrichments at once in one process");
+    const CONCURRENCY_CHAT: Setting = Setting::new("CONCURRENCY_CHAT", "4", "Conversations read at once in one process");
     /// What this concern reads.
     pub const SETTINGS: &'static [Setting] = &[
         Self::LEASE,
@@ -62,11 +64,13 @@ impl WorkSettings {
         Self::MAX_ATTEMPTS_TRANSCRIPTION,
         Self::MAX_ATTEMPTS_UPKEEP,
         Self::MAX_ATTEMPTS_ENRICHMENT,
+        Self::MAX_ATTEMPTS_CHAT,
         Self::CONCURRENCY_SYNC,
         Self::CONCURRENCY_RECORDING,
         Self::CONCURRENCY_TRANSCRIPTION,
         Self::CONCURRENCY_UPKEEP,
         Self::CONCURRENCY_ENRICHMENT,
+        Self::CONCURRENCY_CHAT,
     ];
 
     /// Reads the group.
@@ -110,6 +114,7 @@ impl WorkSettings {
             JobKind::Transcription => Self::MAX_ATTEMPTS_TRANSCRIPTION,
             JobKind::Upkeep => Self::MAX_ATTEMPTS_UPKEEP,
             JobKind::Enrichment => Self::MAX_ATTEMPTS_ENRICHMENT,
+            JobKind::Chat => Self::MAX_ATTEMPTS_CHAT,
         }
     }
 
@@ -120,6 +125,7 @@ impl WorkSettings {
             JobKind::Transcription => Self::CONCURRENCY_TRANSCRIPTION,
             JobKind::Upkeep => Self::CONCURRENCY_UPKEEP,
             JobKind::Enrichment => Self::CONCURRENCY_ENRICHMENT,
+            JobKind::Chat => Self::CONCURRENCY_CHAT,
         }
     }
 

@@ -56,6 +56,8 @@ vocabulary! {
         Upkeep = "upkeep",
         /// Asks what the calls of a time turned out to be.
         Enrichment = "enrichment",
+        /// Finds conversations that were written, or reads one.
+        Chat = "chat",
     }
 }
 
@@ -72,6 +74,7 @@ impl JobKind {
             Self::Transcription => "transcribe",
             Self::Upkeep => "upkeep",
             Self::Enrichment => "enrich",
+            Self::Chat => "chat",
         }
     }
 
@@ -81,7 +84,7 @@ impl JobKind {
         match self {
             // a window is retried for about a day: nothing else would notice that it is missing
             Self::Sync | Self::Enrichment => 20,
-            Self::Recording => 8,
+            Self::Recording | Self::Chat => 8,
             // every attempt may cost money
             Self::Transcription => 5,
             Self::Upkeep => 10,
@@ -94,7 +97,7 @@ impl JobKind {
         match self {
             Self::Sync => 2,
             Self::Recording => 8,
-            Self::Transcription => 4,
+            Self::Transcription | Self::Chat => 4,
             // it runs beside live work and must not crowd it
             Self::Upkeep | Self::Enrichment => 1,
         }
@@ -104,7 +107,7 @@ impl JobKind {
     #[must_use]
     pub const fn timeout(self) -> Duration {
         match self {
-            Self::Sync | Self::Upkeep | Self::Enrichment => Duration::from_mins(30),
+            Self::Sync | Self::Upkeep | Self::Enrichment | Self::Chat => Duration::from_mins(30),
             // three hours of stereo PCM is 345 MB; at 100 kB/s that is just under an hour
             Self::Recording | Self::Transcription => Duration::from_mins(60),
         }
@@ -114,7 +117,7 @@ impl JobKind {
     #[must_use]
     pub const fn carries_transcript(self) -> bool {
         match self {
-            Self::Sync | Self::Upkeep | Self::Enrichment => false,
+            Self::Sync | Self::Upkeep | Self::Enrichment | Self::Chat => false,
             Self::Recording | Self::Transcription => true,
         }
     }

@@ -4,6 +4,7 @@
 //! of every day.
 
 mod backfill;
+mod chats;
 mod dispatch;
 mod events;
 mod leader;
@@ -16,6 +17,7 @@ mod sync;
 mod upkeep;
 
 pub use backfill::{Backfill, BackfillError, BackfillOrder, enqueue_backfill, enqueue_windows};
+pub use chats::{ChatTask, conversation_job};
 pub use dispatch::{Dispatched, dispatch};
 pub use events::{EventTaken, take_event};
 pub use payload::SyncPayload;

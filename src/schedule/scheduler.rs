@@ -6,11 +6,14 @@ use rand::Rng;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{dispatch::dispatch, events::attend_waiting, leader::Leadership, logins::Logins, reconcile::enqueue_night, sync::enqueue_tick};
+use super::{
+    chats::enqueue_chat_tick, dispatch::dispatch, events::attend_waiting, leader::Leadership, logins::Logins, reconcile::enqueue_night,
+    sync::enqueue_tick,
+};
 use crate::{
     clock::{Clock, SystemClock},
     config::{ReconcileSettings, WebhookSettings},
-    domain::{JobKind, SourceName},
+    domain::{ChatChannel, JobKind, SourceName},
     hints::Hints,
     ledger::{self, process_rng},
     queue::push_hints,
@@ -35,6 +38,8 @@ pub struct SchedulerOptions {
     pub enrich_interval: Option<Duration>,
     /// When each source's lists are compared with what is held.
     pub reconcile: ReconcileSettings,
+    /// Where conversations are written that are asked for with every sync; empty: none are.
+    pub chat_channels: Vec<ChatChannel>,
     /// `JOB_LEASE`: as the workers have it.
     pub lease: Duration,
     /// Ends the loop.
@@ -99,6 +104,22 @@ async fn lead(options: &SchedulerOptions, mut leadership: Leadership) -> StoreEr
     }
 }
 
+/// Asks for conversations, where that is switched on.
+async fn enqueue_chats(options: &SchedulerOptions, leadership: &mut Leadership) -> Result<(), StoreError> {
+    if options.chat_channels.is_empty() {
+        return Ok(());
+    }
+    for source in &options.sources {
+        let run = enqueue_chat_tick(leadership.connection(), *source, &options.chat_channels, options.sync_interval).await?;
+        let Some(hint) = run else { continue };
+        tracing::info!(job.id = %hint.id, job.kind = %JobKind::Chat, call.source = %source, "run enqueued");
+        if let Err(error) = push_hints(&options.hints, &[hint]).await {
+            tracing::debug!(error = %chain(&error), "hint lost; the dispatcher sends it again");
+        }
+    }
+    Ok(())
+}
+
 async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_due: bool) -> Result<bool, StoreError> {
     for source in &options.sources {
         let ticks = [(JobKind::Sync, Some(options.sync_interval)), (JobKind::Enrichment, options.enrich_interval)];
@@ -114,6 +135,7 @@ async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_du
             }
         }
     }
+    enqueue_chats(options, leadership).await?;
     let due = attend_waiting(leadership.connection(), options.webhook.sync_every).await?;
     if let Err(error) = push_hints(&options.hints, &due).await {
         tracing::debug!(error = %chain(&error), "hints lost; the dispatcher sends them again");

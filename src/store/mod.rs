@@ -4,6 +4,7 @@
 pub mod backfills;
 pub mod call_story;
 pub mod calls;
+pub mod chats;
 mod clean;
 pub mod completeness;
 pub mod logins;

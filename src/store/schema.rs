@@ -240,6 +240,42 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Conversations that were written.
+    chats (session_id) {
+        session_id -> Text,
+        source -> Text,
+        org_id -> Text,
+        channel -> Text,
+        queue_name -> Nullable<Text>,
+        agent_id -> Nullable<Text>,
+        agent_name -> Nullable<Text>,
+        started_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        completed_at -> Nullable<Timestamptz>,
+        message_count -> Nullable<Int4>,
+        parts_left_out -> Nullable<Int4>,
+        synced_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Messages of conversations.
+    chat_messages (session_id, message_key) {
+        session_id -> Text,
+        message_key -> Text,
+        place -> Int4,
+        sent_at -> Nullable<Timestamptz>,
+        odd_time -> Nullable<Text>,
+        direction -> Nullable<Text>,
+        message -> Nullable<Text>,
+        participant_name -> Nullable<Text>,
+        participant_role -> Nullable<Text>,
+        participant_user_id -> Nullable<Text>,
+        participant_alias_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     /// One row per life of a worker process.
     workers (id) {
         id -> Int8,

@@ -96,25 +96,36 @@ pub async fn keep_since(connection: &mut Connection, source: SourceName, org: &O
     Ok(())
 }
 
+/// Key of the end up to which a tenant's conversations were asked for. No `watermark`: those are of calls.
+#[must_use]
+pub fn chats_key(source: SourceName, org: &OrgId) -> String {
+    format!("{source}:{org}:chats_until")
+}
+
 /// How far sync has come with a source's tenant; `None` before its first call.
 pub async fn watermark(connection: &mut Connection, source: SourceName, org: &OrgId) -> Result<Option<DateTime<Utc>>, StoreError> {
     get(connection, &watermark_key(source, org)).await
 }
 
-/// Moves the watermark to `seen`, never back, whoever comes late. The text of two times in UTC compares as the times do
-/// only if it is written alike, so PostgreSQL compares them as times.
+/// Moves the watermark to `seen`, never back, whoever comes late.
 pub async fn advance_watermark(
     connection: &mut Connection,
     source: SourceName,
     org: &OrgId,
     seen: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    advance(connection, &watermark_key(source, org), seen).await
+}
+
+/// Moves the time under `key` to `seen`, never back. The text of two times in UTC compares as the times do only if it is written
+/// alike, so PostgreSQL compares them as times.
+pub async fn advance(connection: &mut Connection, key: &str, seen: DateTime<Utc>) -> Result<(), StoreError> {
     diesel::sql_query(
         "INSERT INTO app_settings AS held (key, value) VALUES ($1, to_jsonb($2::text))
          ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
          WHERE (held.value #>> '{}')::timestamptz < (excluded.value #>> '{}')::timestamptz",
     )
-    .bind::<sql_types::Text, _>(watermark_key(source, org))
+    .bind::<sql_types::Text, _>(key)
     .bind::<sql_types::Text, _>(seen.to_rfc3339())
     .execute(connection)
     .await?;

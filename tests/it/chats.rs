@@ -1,3 +1,4 @@
 //! What was written in conversations: as a workbook, and in the database.
 
 mod command;
+mod worker;

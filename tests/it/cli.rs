@@ -178,7 +178,7 @@ async fn status_tells_people_and_programs_the_same() {
     assert!(told.stdout.contains("TRANSCRIPTION_MAX_BYTES"), "advice is given: {}", told.stdout);
     let told = json(&on(&database, &["status", "--json"]).await);
     let kinds: Vec<_> = told["kinds"].as_array().unwrap().iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["sync", "recording", "transcription", "upkeep", "enrichment"]);
+    assert_eq!(kinds, ["sync", "recording", "transcription", "upkeep", "enrichment", "chat"]);
     assert_eq!(told["kinds"][2]["dead"]["jobs"], 3);
 }
 

@@ -289,6 +289,7 @@ async fn runs_never_stack_however_many_ticks_pass() {
         sync_interval: Duration::from_millis(1),
         enrich_interval: Some(Duration::from_millis(1)),
         reconcile: callscribe::config::ReconcileSettings::default(),
+        chat_channels: Vec::new(),
         webhook: WebhookSettings::default(),
         lease: Duration::from_secs(1),
         shutdown: shutdown.clone(),

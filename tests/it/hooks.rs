@@ -102,6 +102,7 @@ fn scheduler(database: &TestDatabase, hints: callscribe::hints::Hints, webhook: 
         sources: Vec::new(),
         sync_interval: Duration::from_mins(10),
         enrich_interval: None,
+        chat_channels: Vec::new(),
         webhook,
         reconcile: callscribe::config::ReconcileSettings::default(),
         lease: Duration::from_secs(3),

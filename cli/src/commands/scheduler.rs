@@ -41,6 +41,7 @@ pub(crate) fn options(
         sources,
         sync_interval: settings.sync.interval,
         enrich_interval: Some(settings.enrich.interval),
+        chat_channels: settings.chats.channels.clone(),
         webhook: settings.webhook.clone(),
         reconcile: settings.reconcile,
         lease: settings.work.lease,

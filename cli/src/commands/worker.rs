@@ -25,7 +25,7 @@ use crate::{
                         Any number may run, anywhere, and any of them may be killed: its jobs go on elsewhere when its lease runs out.\n\n\
                         Examples:\n  callscribe worker transcribe --concurrency 8\n  callscribe worker sync recordings")]
 pub(crate) struct Arguments {
-    /// What to work on: `sync`, `recordings`, `transcribe`, `upkeep`, `enrich`, or `all`
+    /// What to work on: `sync`, `recordings`, `transcribe`, `upkeep`, `enrich`, `chat`, or `all`
     #[arg(required = true, value_name = "KIND", value_parser = kind)]
     kinds: Vec<Kinds>,
     /// Jobs of each kind at once, instead of `CONCURRENCY_<KIND>`
@@ -48,7 +48,7 @@ fn kind(word: &str) -> Result<Kinds, String> {
     let known = JobKind::ALL.iter().find(|kind| kind.worker() == word || kind.as_str() == word);
     known
         .map(|kind| Kinds(vec![*kind]))
-        .ok_or_else(|| "expected `sync`, `recordings`, `transcribe`, `upkeep`, `enrich` or `all`".to_owned())
+        .ok_or_else(|| "expected `sync`, `recordings`, `transcribe`, `upkeep`, `enrich`, `chat` or `all`".to_owned())
 }
 
 impl Arguments {

@@ -10,8 +10,9 @@ use callscribe::{
     domain::JobKind,
     ledger::{Backoff, Handler},
     queue::{LaneOptions, QueueSettings, WorkersOptions},
-    sources::{Source, webex::Webex},
+    sources::{ChatSource, Source, webex::Webex},
 };
+use callscribe_worker_chat::{ChatHandler, ChatRecipe};
 use callscribe_worker_enrich::EnrichHandler;
 use callscribe_worker_recordings::RecordingHandler;
 use callscribe_worker_sync::{Recipe, SyncHandler};
@@ -30,8 +31,12 @@ pub(crate) fn lanes(
     blob: Option<&Blob>,
 ) -> Result<Vec<LaneOptions>, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let sources: Vec<Arc<dyn Source>> = match &settings.webex {
-        Some(webex) => vec![Arc::new(Webex::new(webex, &engines.store, &engines.hints, Arc::clone(&clock))?)],
+    let webex = match &settings.webex {
+        Some(webex) => Some(Arc::new(Webex::new(webex, &engines.store, &engines.hints, Arc::clone(&clock))?)),
+        None => None,
+    };
+    let sources: Vec<Arc<dyn Source>> = match &webex {
+        Some(webex) => vec![webex.clone()],
         None => Vec::new(),
     };
     let lane = |kind: JobKind| {
@@ -48,6 +53,13 @@ pub(crate) fn lanes(
             }
             JobKind::Transcription => Arc::new(transcribe(settings, &sources, needed(blob)?, &clock)?),
             JobKind::Enrichment => Arc::new(EnrichHandler::new(sources.clone(), enrich_recipe(settings), Arc::clone(&clock))),
+            JobKind::Chat => {
+                let sources: Vec<Arc<dyn ChatSource>> = match &webex {
+                    Some(webex) => vec![webex.clone()],
+                    None => Vec::new(),
+                };
+                Arc::new(ChatHandler::new(sources, chat_recipe(settings), Arc::clone(&clock)))
+            }
             JobKind::Upkeep => Arc::new(UpkeepHandler::new(sources.clone(), house(settings), Arc::clone(&clock))),
         };
         let (concurrency, max_attempts) = (settings.work.concurrency(kind), settings.work.max_attempts(kind));
@@ -92,6 +104,10 @@ fn house(settings: &ProcessSettings) -> House {
 
 fn recording_attempts(settings: &ProcessSettings) -> u16 {
     settings.work.max_attempts(JobKind::Recording).unwrap_or(JobKind::Recording.default_max_attempts())
+}
+
+fn chat_recipe(settings: &ProcessSettings) -> ChatRecipe {
+    ChatRecipe { sync: settings.sync.clone(), poll_schedule: settings.recording.poll_schedule.clone() }
 }
 
 fn enrich_recipe(settings: &ProcessSettings) -> callscribe_worker_enrich::Recipe {

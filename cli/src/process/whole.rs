@@ -63,6 +63,7 @@ impl Whole {
             sources,
             sync_interval: settings.sync.interval,
             enrich_interval: Some(settings.enrich.interval),
+            chat_channels: settings.chats.channels.clone(),
             webhook: settings.webhook.clone(),
             reconcile: settings.reconcile,
             lease: settings.work.lease,

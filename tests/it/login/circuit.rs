@@ -113,6 +113,7 @@ async fn jobs_are_released_though_the_login_was_killed_before_it_did_and_one_was
         sources: Vec::new(),
         sync_interval: Duration::from_mins(10),
         enrich_interval: None,
+        chat_channels: Vec::new(),
         lease: Duration::from_secs(3),
         webhook: callscribe::config::WebhookSettings::default(),
         shutdown: shutdown.clone(),

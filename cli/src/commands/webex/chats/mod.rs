@@ -29,7 +29,7 @@ use crate::{commands::Ended, failure::Failure, output::Output, times::moment};
 /// What the writer is told.
 enum Order {
     /// To add a conversation.
-    Add(Told),
+    Add(Box<Told>),
     /// To put the workbook in its place. Without this it is thrown away: a reader that fails or is interrupted hangs up.
     Finish,
 }
@@ -118,7 +118,7 @@ async fn export(vendor: &Vendor, wanted: &Wanted, workbook: ChatWorkbook, tally:
     let counting = async {
         while let Some(told) = heard.recv().await {
             tally.count(&told);
-            if order.send(Order::Add(told)).await.is_err() {
+            if order.send(Order::Add(Box::new(told))).await.is_err() {
                 // the writer has failed, and says why; the reader hears that nobody listens
                 break;
             }
@@ -134,7 +134,7 @@ async fn export(vendor: &Vendor, wanted: &Wanted, workbook: ChatWorkbook, tally:
         let told = Told { task_id: String::new(), chat: None, messages: Vec::new(), ending: stop_row(error) };
         tally.count(&told);
         // a writer that has failed says so below
-        let _ = order.send(Order::Add(told)).await;
+        let _ = order.send(Order::Add(Box::new(told))).await;
     }
     let _ = order.send(Order::Finish).await;
     let ended = writing.await.map_err(|_| {

@@ -1,0 +1,3 @@
+DROP VIEW chat_states;
+DROP TABLE chat_messages;
+DROP TABLE chats;
