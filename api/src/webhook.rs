@@ -31,10 +31,10 @@ use crate::{ApiState, LARGEST_BODY_BYTES, answer::Refusal};
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// The body must be here in this time, so that a slow sender cannot use up what PostgreSQL needs.
 const BODY_WITHIN: Duration = Duration::from_secs(1);
-/// What PostgreSQL gets of it.
-const KEEP_WITHIN: Duration = ANSWER_WITHIN.saturating_sub(BODY_WITHIN);
 /// The dispatcher finds within a second what is not hinted in this time.
 const HINT_PATIENCE: Duration = Duration::from_millis(200);
+/// What is left of it for PostgreSQL.
+const KEEP_WITHIN: Duration = ANSWER_WITHIN.saturating_sub(BODY_WITHIN).saturating_sub(HINT_PATIENCE);
 
 /// What the receiver works with.
 #[derive(Debug, Clone)]

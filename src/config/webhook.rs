@@ -18,6 +18,8 @@ pub struct WebhookSettings {
     pub tolerance: Duration,
     /// `WEBEX_CC_WEBHOOK_SYNC_EVERY`: the least time between two live runs that events ask for.
     pub sync_every: Duration,
+    /// `WEBEX_CC_WEBHOOK_CHECK_EVERY`: time between two looks at the subscriptions.
+    pub check_every: Duration,
     /// `WEBEX_CC_WEBHOOK_KEEP`: how long events are kept.
     pub keep: Duration,
 }
@@ -28,6 +30,8 @@ const SECRET_CHARACTERS: std::ops::RangeInclusive<usize> = 32..=256;
 const SHORTEST_TOLERANCE: Duration = Duration::from_mins(5);
 /// A live run costs the vendor at least one request.
 const SHORTEST_SYNC: Duration = Duration::from_secs(1);
+/// So does a look at the subscriptions.
+const SHORTEST_CHECK: Duration = Duration::from_secs(1);
 
 impl WebhookSettings {
     const SECRET: Setting = Setting::secret(
@@ -46,13 +50,19 @@ impl WebhookSettings {
     );
     const SYNC_EVERY: Setting =
         Setting::new("WEBEX_CC_WEBHOOK_SYNC_EVERY", "15s", "Events that need a sync share one at most this often, however many come");
+    const CHECK_EVERY: Setting = Setting::new(
+        "WEBEX_CC_WEBHOOK_CHECK_EVERY",
+        "10m",
+        "Time between two looks whether Webex switched our subscriptions off; `callscribe worker upkeep` switches them on again",
+    );
     const KEEP: Setting = Setting::new(
         "WEBEX_CC_WEBHOOK_KEEP",
         "30d",
         "How long events are kept in `webhook_events`, and an event that comes again is known by its id",
     );
     /// What this concern reads.
-    pub const SETTINGS: &'static [Setting] = &[Self::SECRET, Self::SECRET_PREVIOUS, Self::TOLERANCE, Self::SYNC_EVERY, Self::KEEP];
+    pub const SETTINGS: &'static [Setting] =
+        &[Self::SECRET, Self::SECRET_PREVIOUS, Self::TOLERANCE, Self::SYNC_EVERY, Self::CHECK_EVERY, Self::KEEP];
 
     /// Reads the group.
     pub fn read(reader: &mut Reader<'_>) -> Self {
@@ -68,6 +78,7 @@ impl WebhookSettings {
         }
         settings.tolerance = reader.duration(&Self::TOLERANCE).unwrap_or(settings.tolerance);
         settings.sync_every = reader.duration(&Self::SYNC_EVERY).unwrap_or(settings.sync_every);
+        settings.check_every = reader.duration(&Self::CHECK_EVERY).unwrap_or(settings.check_every);
         settings.keep = reader.duration(&Self::KEEP).unwrap_or(settings.keep);
         settings.check(reader);
         settings
@@ -79,6 +90,9 @@ impl WebhookSettings {
         }
         if self.sync_every < SHORTEST_SYNC {
             reader.complain(Self::SYNC_EVERY.name, "is too short: at least 1s, since each run asks the vendor");
+        }
+        if self.check_every < SHORTEST_CHECK {
+            reader.complain(Self::CHECK_EVERY.name, "is too short: at least 1s, since each look asks the vendor");
         }
         if self.keep <= self.tolerance.saturating_mul(2) {
             reader.complain(
@@ -96,6 +110,7 @@ impl Default for WebhookSettings {
             org_id: None,
             tolerance: Duration::from_mins(10),
             sync_every: Duration::from_secs(15),
+            check_every: Duration::from_mins(10),
             keep: Duration::from_hours(30 * 24),
         }
     }
@@ -126,7 +141,8 @@ mod tests {
     fn nothing_set_is_no_receiver_and_the_defaults_are_those_documented() {
         let (read, default) = (told(&[]).unwrap(), WebhookSettings::default());
         assert!(read.secrets.is_empty() && read.org_id.is_none());
-        assert_eq!((read.tolerance, read.sync_every, read.keep), (default.tolerance, default.sync_every, default.keep));
+        assert_eq!((read.tolerance, read.sync_every), (default.tolerance, default.sync_every));
+        assert_eq!((read.check_every, read.keep), (default.check_every, default.keep));
     }
 
     #[test]
@@ -143,9 +159,16 @@ mod tests {
             ("WEBEX_CC_WEBHOOK_TOLERANCE", "1m"),
             ("WEBEX_CC_WEBHOOK_KEEP", "1m"),
             ("WEBEX_CC_WEBHOOK_SYNC_EVERY", "0s"),
+            ("WEBEX_CC_WEBHOOK_CHECK_EVERY", "0s"),
         ])
         .unwrap_err();
-        for name in ["SECRET` must have 32", "TOLERANCE` is too short", "KEEP` fights with", "SYNC_EVERY` is too short"] {
+        for name in [
+            "SECRET` must have 32",
+            "TOLERANCE` is too short",
+            "KEEP` fights with",
+            "SYNC_EVERY` is too short",
+            "CHECK_EVERY` is too short",
+        ] {
             assert!(text.contains(&format!("`WEBEX_CC_WEBHOOK_{name}")), "{name}: {text}");
         }
         assert!(!text.contains("hunter2"), "{text}");

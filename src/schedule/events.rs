@@ -63,18 +63,24 @@ pub fn take_event<'a>(
     connection
         .transaction(async move |transaction| {
             let Some(waiting) = keep(transaction, event).await? else { return Ok((EventTaken::Duplicate, Vec::new())) };
-            let (outcome, hints) = attend(transaction, &waiting, &Asking::every(sync_every)).await?;
-            Ok((EventTaken::Kept(outcome), hints))
+            let attended = attend(transaction, &waiting, &Asking::every(sync_every)).await?;
+            Ok((EventTaken::Kept(attended.outcome), attended.hints))
         })
         .boxed()
+}
+
+/// An event that was looked at: what came of it, if that is known yet, and the hints to push.
+#[derive(Default)]
+struct Attended {
+    outcome: Option<EventOutcome>,
+    hints: Vec<Hint>,
 }
 
 /// Settles the events that wait, and returns the hints to push. Safe to do by several at once, and again.
 pub(super) async fn attend_waiting(connection: &mut Connection, sync_every: Duration) -> Result<Vec<Hint>, StoreError> {
     let (mut hints, asking) = (Vec::new(), Asking::every(sync_every));
     for event in webhook_events::waiting(connection, LONGEST_WAIT, MOST_AT_ONCE).await? {
-        let (_, due) = attend_one(connection, &event, &asking).await?;
-        hints.extend(due);
+        hints.extend(attend_one(connection, &event, &asking).await?.hints);
     }
     Ok(hints)
 }
@@ -83,7 +89,7 @@ fn attend_one<'a>(
     connection: &'a mut Connection,
     event: &'a WaitingEvent,
     asking: &'a Asking,
-) -> BoxFuture<'a, Result<(Option<EventOutcome>, Vec<Hint>), StoreError>> {
+) -> BoxFuture<'a, Result<Attended, StoreError>> {
     connection.transaction(async move |transaction| attend(transaction, event, asking).await).boxed()
 }
 
@@ -93,11 +99,7 @@ enum Follows {
     Waits,
 }
 
-async fn attend(
-    transaction: &mut Connection,
-    event: &WaitingEvent,
-    asking: &Asking,
-) -> Result<(Option<EventOutcome>, Vec<Hint>), StoreError> {
+async fn attend(transaction: &mut Connection, event: &WaitingEvent, asking: &Asking) -> Result<Attended, StoreError> {
     let follows = match (event.kind, &event.session_id) {
         (EventKind::RecordingAvailable, Some(session)) => recording_available(transaction, event, session, asking).await?,
         (EventKind::CallEnded, Some(session)) => call_ended(transaction, event.source, session, asking).await?,
@@ -109,9 +111,9 @@ async fn attend(
         Follows::Waits if event.overdue => Follows::Settled(EventOutcome::LeftToPolling, None, Vec::new()),
         other => other,
     };
-    let Follows::Settled(outcome, job, hints) = follows else { return Ok((None, Vec::new())) };
+    let Follows::Settled(outcome, job, hints) = follows else { return Ok(Attended::default()) };
     settle(transaction, event, outcome, job).await?;
-    Ok((Some(outcome), hints))
+    Ok(Attended { outcome: Some(outcome), hints })
 }
 
 async fn recording_available(

@@ -5,6 +5,7 @@
 
 mod backfill;
 mod chats;
+mod checks;
 mod dispatch;
 mod events;
 mod leader;

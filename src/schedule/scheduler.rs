@@ -7,8 +7,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    chats::enqueue_chat_tick, dispatch::dispatch, events::attend_waiting, leader::Leadership, logins::Logins, reconcile::enqueue_night,
-    sync::enqueue_tick,
+    chats::enqueue_chat_tick, checks::enqueue_webhook_check, dispatch::dispatch, events::attend_waiting, leader::Leadership,
+    logins::Logins, reconcile::enqueue_night, sync::enqueue_tick,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -87,12 +87,18 @@ async fn lead_for_ever(options: &SchedulerOptions) {
 /// Acts as the leader until PostgreSQL fails it, and returns how.
 async fn lead(options: &SchedulerOptions, mut leadership: Leadership) -> StoreError {
     let sweep_every = (options.lease / 5).clamp(SWEEP_BOUNDS.0, SWEEP_BOUNDS.1);
-    let mut sweep_at = Instant::now();
+    let (mut sweep_at, mut check_at) = (Instant::now(), Instant::now());
     let mut logins = Logins::default();
     let mut rounds = tokio::time::interval(DISPATCH_EVERY.min(sweep_every));
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
+        if check_at <= Instant::now() {
+            if let Err(error) = check_webhooks(options, &mut leadership).await {
+                return error;
+            }
+            check_at = Instant::now() + options.webhook.check_every;
+        }
         let round = async {
             logins.look(leadership.connection(), SystemClock.now()).await?;
             round(options, &mut leadership, sweep_at <= Instant::now()).await
@@ -114,6 +120,20 @@ async fn enqueue_chats(options: &SchedulerOptions, leadership: &mut Leadership) 
         let Some(hint) = run else { continue };
         tracing::info!(job.id = %hint.id, job.kind = %JobKind::Chat, call.source = %source, "run enqueued");
         if let Err(error) = push_hints(&options.hints, &[hint]).await {
+            tracing::debug!(error = %chain(&error), "hint lost; the dispatcher sends it again");
+        }
+    }
+    Ok(())
+}
+
+/// Has a worker look at the webhooks of every source, where the receiver is set up.
+async fn check_webhooks(options: &SchedulerOptions, leadership: &mut Leadership) -> Result<(), StoreError> {
+    if options.webhook.secrets.is_empty() {
+        return Ok(());
+    }
+    for source in &options.sources {
+        let due = enqueue_webhook_check(leadership.connection(), *source, options.webhook.check_every).await?;
+        if let Err(error) = push_hints(&options.hints, due.as_slice()).await {
             tracing::debug!(error = %chain(&error), "hint lost; the dispatcher sends it again");
         }
     }

@@ -12,6 +12,8 @@ pub enum UpkeepTask {
     Reconcile(Reconcile),
     /// Asks for the summary of the call that the job names.
     Summarise,
+    /// Looks whether the vendor still sends us what we subscribed, and switches on again what it switched off.
+    Subscriptions,
 }
 
 /// Which calls are compared, and what is done about those that are missing.
@@ -56,6 +58,7 @@ mod tests {
         let json = task.to_json().unwrap();
         assert_eq!(json["task"], "reconcile");
         assert_eq!(UpkeepTask::from_json(&json).unwrap(), task);
+        assert_eq!(UpkeepTask::from_json(&UpkeepTask::Subscriptions.to_json().unwrap()).unwrap(), UpkeepTask::Subscriptions);
         assert!(UpkeepTask::from_json(&serde_json::json!({ "task": "tidy" })).is_err());
         assert_eq!(UpkeepTask::Summarise.to_json().unwrap(), serde_json::json!({ "task": "summarise" }));
     }

@@ -251,6 +251,17 @@ impl SourceError {
     }
 }
 
+/// What a vendor is to tell us by itself, as it stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// What it tells about: `capture`, `task`.
+    pub resource: &'static str,
+    /// The vendor's id of it; `None` when it is not arranged.
+    pub id: Option<String>,
+    /// Whether the vendor sends it.
+    pub active: bool,
+}
+
 /// A vendor that calls come from.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
@@ -280,6 +291,16 @@ pub trait Source: Send + Sync + 'static {
 
     /// Fetches a recording from `from_byte` on; no credentials travel with it.
     async fn download(&self, offer: &RecordingOffer, from_byte: u64) -> Result<Download, SourceError>;
+
+    /// What the vendor should be sending to `destination`. A vendor without webhooks has none.
+    async fn webhooks(&self, _destination: &str) -> Result<Vec<Webhook>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    /// Switches a webhook on that the vendor switched off.
+    async fn reactivate_webhook(&self, _id: &str) -> Result<(), SourceError> {
+        Ok(())
+    }
 
     /// The vendor's own transcripts of one closed call, with fresh links, the best first; none yet, or none ever: the vendor does
     /// not say which. A vendor that makes none has none.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use deadpool::managed::QueueMode;
 use diesel::{ConnectionError, ConnectionResult, migration::MigrationSource, pg::Pg, result::DatabaseErrorKind};
 use diesel_async::{
     AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
@@ -97,6 +98,9 @@ impl Store {
         let manager = AsyncDieselConnectionManager::new_with_config(settings.url.expose_secret(), config);
         let pool = Pool::builder(manager)
             .max_size(settings.pool_size.max(1))
+            // a run that was dropped in mid-transaction leaves its connection, locks included, to the next loan, which closes it: with the
+            // latest first that is a moment, with the oldest first it may be a minute
+            .queue_mode(QueueMode::Lifo)
             .wait_timeout(Some(settings.timeout))
             .create_timeout(Some(settings.timeout))
             .recycle_timeout(Some(settings.timeout))

@@ -146,6 +146,16 @@ const WEBHOOKS: Metric = Metric::counter(
     &["event", "outcome"],
     "Events that vendors sent: kept, duplicate, unavailable (PostgreSQL did not take it in time), unreadable, or refused (bad_signature, stale, wrong_org, not_json, too_large, too_slow); of what is refused the event is not believed and reads other",
 );
+const WEBHOOK_ACTIVE: Metric = Metric::gauge(
+    "callscribe_webhook_subscription_active",
+    &["source", "resource"],
+    "1 while the vendor sends us the events of a resource, 0 when it was found switched off or gone; as the last look of an upkeep worker found it",
+);
+const WEBHOOK_REACTIVATED: Metric = Metric::counter(
+    "callscribe_webhook_reactivations_total",
+    &["source", "resource"],
+    "Subscriptions that the vendor had switched off and an upkeep worker switched on again",
+);
 
 /// Every metric there is; docs/LOGGING.md shows the same list.
 pub const CATALOGUE: &[Metric] = &[
@@ -178,6 +188,8 @@ pub const CATALOGUE: &[Metric] = &[
     VENDOR_SECONDS,
     RATE_LIMITED,
     WEBHOOKS,
+    WEBHOOK_ACTIVE,
+    WEBHOOK_REACTIVATED,
     REFRESHES,
     ACCESS_LEFT,
     REFRESH_LEFT,
@@ -329,6 +341,16 @@ pub fn vendor_answered(vendor: &'static str, status: String, took: Duration) {
 /// A vendor sent an event.
 pub fn webhook_event(event: EventKind, outcome: &'static str) {
     ::metrics::counter!(WEBHOOKS.name, "event" => event.as_str(), "outcome" => outcome).increment(1);
+}
+
+/// Whether a vendor sends us the events of a resource.
+pub fn webhook_active(source: SourceName, resource: &'static str, active: bool) {
+    ::metrics::gauge!(WEBHOOK_ACTIVE.name, "source" => source.as_str(), "resource" => resource).set(f64::from(u8::from(active)));
+}
+
+/// A subscription that a vendor had switched off is on again.
+pub fn webhook_reactivated(source: SourceName, resource: &'static str) {
+    ::metrics::counter!(WEBHOOK_REACTIVATED.name, "source" => source.as_str(), "resource" => resource).increment(1);
 }
 
 /// A refresh token was exchanged, or was not.

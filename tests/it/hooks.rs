@@ -3,6 +3,8 @@
 mod follows;
 mod receiver;
 pub(crate) mod subscriptions;
+mod upkeep;
+mod whole;
 
 use std::{sync::Arc, time::Duration};
 

@@ -8,7 +8,7 @@ use callscribe::{
     store::Store,
 };
 use diesel::{QueryableByName, sql_types};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AnsiTransactionManager, RunQueryDsl, TransactionManager};
 use futures_util::FutureExt;
 
 use crate::harness;
@@ -346,4 +346,20 @@ async fn a_claim_touches_no_index() {
     .await;
     // a full page may push a row or two elsewhere
     assert!(hot >= 400, "only {hot} of 500 claims were heap-only");
+}
+
+#[tokio::test]
+async fn a_run_dropped_in_mid_transaction_keeps_no_row_locked() {
+    let database = harness::database().await;
+    let store = database.store();
+    enqueue(&store, JobKind::Sync, ["held".to_owned()]).await;
+    let (mut dropped, idle) = (store.connection().await.unwrap(), store.connection().await.unwrap());
+    let held: &mut store::Connection = &mut dropped;
+    AnsiTransactionManager::begin_transaction(held).await.unwrap();
+    diesel::sql_query("UPDATE jobs SET priority = 1").execute(held).await.unwrap();
+    drop(idle);
+    drop(dropped);
+    let mut next = store.connection().await.unwrap();
+    diesel::sql_query("SET lock_timeout = '10s'").execute(&mut next).await.unwrap();
+    diesel::sql_query("UPDATE jobs SET priority = 2").execute(&mut next).await.expect("the row is free");
 }

@@ -31,3 +31,4 @@ mod transcribe;
 mod upkeep;
 mod vendor_transcripts;
 mod webex;
+mod world;

@@ -1,158 +1,25 @@
 //! Real processes of `callscribe`, killed and told to stop in mid-work.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use callscribe_simulators::{
-    transcriber::{Profile, Transcriber, TranscriberPlan},
-    webex::{Webex, WebexPlan},
+    transcriber::{Profile, TranscriberPlan},
+    webex::WebexPlan,
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 
-use crate::{
-    harness::{self, TestDatabase},
-    ledger::number,
-};
+use crate::{harness, ledger::number, world::World};
 
-/// Everything outside that the processes talk to.
-struct World {
-    database: TestDatabase,
-    s3: harness::TestS3,
-    webex: Webex,
-    transcriber: Transcriber,
-    environment: BTreeMap<&'static str, String>,
-    dir: PathBuf,
-}
-
-impl World {
-    async fn new(calls: u32, transcription_takes: Duration) -> Self {
-        let database = harness::database().await;
-        let redis = harness::redis().await;
-        let s3 = harness::s3().await;
-        let webex = Webex::start(WebexPlan::ordinary(7, calls)).await.unwrap();
-        let plan = TranscriberPlan { takes: transcription_takes, ..TranscriberPlan::new(Profile::OpenAi) };
-        let transcriber = Transcriber::start(plan).await.unwrap();
-        let credentials = webex.credentials().clone();
-        let environment = BTreeMap::from([
-            ("DATABASE_URL", database.url().to_owned()),
-            ("DATABASE_POOL_SIZE", "4".to_owned()),
-            ("REDIS_URL", secrecy::ExposeSecret::expose_secret(&redis.url).to_owned()),
-            ("REDIS_PREFIX", redis.prefix),
-            ("CALL_RECORDING_BUCKET", harness::BUCKET.to_owned()),
-            ("AWS_ENDPOINT_URL_S3", s3.endpoint()),
-            ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ACCESS_KEY_ID", harness::ACCESS_KEY.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", harness::SECRET_KEY.to_owned()),
-            ("WEBEX_CC_CLIENT_ID", credentials.client_id),
-            ("WEBEX_CC_CLIENT_SECRET", credentials.client_secret),
-            ("WEBEX_CC_REFRESH_TOKEN", credentials.refresh_token),
-            ("WEBEX_CC_ORG_ID", webex.org_id().to_string()),
-            ("WEBEX_CC_BASE_URL", webex.base_url()),
-            ("WEBEX_CC_TOKEN_URL", webex.token_url()),
-            ("WEBEX_BUDGET_PER_MINUTE", "6000".to_owned()),
-            ("RECORDING_DOWNLOAD_HOSTS", "127.0.0.1".to_owned()),
-            ("CALLSCRIBE_ENCRYPTION_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned()),
-            ("CALL_SYNC_LOOKBACK_MINUTES", "1440".to_owned()),
-            ("OPENAI_BASE_URL", transcriber.base_url()),
-            ("OPENAI_API_KEY", transcriber.api_key().unwrap_or_default().to_owned()),
-            ("JOB_LEASE", "3s".to_owned()),
-            ("DRAIN_TIMEOUT", "1s".to_owned()),
-            ("BACKOFF_BASE", "200ms".to_owned()),
-            ("RECORDING_POLL_SCHEDULE", "200ms,500ms,1s".to_owned()),
-            ("LOG_FORMAT", "json".to_owned()),
-        ]);
-        Self { database, s3, webex, transcriber, environment, dir: harness::temp_dir("processes") }
-    }
-
-    /// Starts the executable; its log goes to a file beside its working directory.
-    fn start(&self, arguments: &[&str]) -> Process {
-        let log = self.dir.join(format!("{}.log", arguments.join("-")));
-        let child = Command::new(env!("CARGO_BIN_EXE_callscribe"))
-            .args(arguments)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .envs(&self.environment)
-            .current_dir(&self.dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        Process { child, log }
-    }
-
-    /// Every call as the vendor's truth says, each side effect once.
-    async fn assert_as_the_truth_says(&self) {
-        let store = self.database.store();
-        let truth = self.webex.truth();
-        let stored = i64::try_from(truth.iter().filter(|call| call.expected.word() == "stored").count()).unwrap();
-        assert_eq!(number(&store, "SELECT count(*) FROM call_interactions").await, i64::try_from(truth.len()).unwrap());
-        assert_eq!(number(&store, "SELECT count(*) FROM call_transcripts WHERE status = 'complete'").await, stored);
-        assert_eq!(number(&store, "SELECT count(*) FROM call_recordings WHERE status = 'stored'").await, stored);
-        let objects = self.s3.client().list_objects_v2().bucket(harness::BUCKET).send().await.unwrap();
-        let audio = objects.contents().iter().filter(|object| object.key().is_some_and(|key| key.ends_with(".wav"))).count();
-        assert_eq!(i64::try_from(audio).unwrap(), stored, "one object a recording");
-        let uploads = self.s3.client().list_multipart_uploads().bucket(harness::BUCKET).send().await.unwrap();
-        assert!(uploads.uploads().is_empty(), "no part is left behind");
-        for call in truth.iter().filter(|call| call.expected.word() == "stored") {
-            let sql = format!(
-                "SELECT count(*) FROM call_transcripts WHERE session_id = '{}' AND transcript_text ILIKE '%{}%'",
-                call.session_id,
-                call.words().iter().take(3).map(|said| said.word.to_string()).collect::<Vec<_>>().join(" ")
-            );
-            assert_eq!(number(&store, &sql).await, 1, "the transcript of {} begins as the call does", call.session_id);
-        }
-        self.database.assert_consistent().await;
-    }
-}
-
-/// A process that does not outlive its test.
-struct Process {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
-    }
-
-    async fn ended(&mut self) -> ExitStatus {
-        let log = self.log.clone();
-        harness::eventually(&format!("the process ends; its log is {}", log.display()), async || self.child.try_wait().unwrap()).await
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // it may have ended already
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            print_tail(&self.log);
-        }
-    }
-}
-
-fn print_tail(log: &Path) {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    println!("--- {}\n{}", log.display(), lines[lines.len().saturating_sub(20)..].join("\n"));
+async fn world(calls: u32, transcription_takes: Duration) -> World {
+    let transcriber = TranscriberPlan { takes: transcription_takes, ..TranscriberPlan::new(Profile::OpenAi) };
+    World::new(WebexPlan::ordinary(7, calls), transcriber).await
 }
 
 const IN_FLIGHT: &str = "SELECT count(*) FROM jobs WHERE kind = 'transcription' AND state = 'running'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_killed_with_fifty_jobs_in_flight_loses_none_and_doubles_nothing() {
-    let world = World::new(60, Duration::from_secs(4)).await;
+    let world = world(60, Duration::from_secs(4)).await;
     let store = world.database.store();
     let _scheduler = world.start(&["scheduler"]);
     let _first_stages = world.start(&["worker", "sync", "recordings"]);
@@ -178,7 +45,7 @@ async fn a_worker_killed_with_fifty_jobs_in_flight_loses_none_and_doubles_nothin
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_hands_back_what_the_drain_did_not_finish_and_exits_well() {
-    let world = World::new(3, Duration::from_secs(20)).await;
+    let world = world(3, Duration::from_secs(20)).await;
     let store = world.database.store();
     let mut scheduler = world.start(&["scheduler"]);
     let mut worker = world.start(&["worker", "all"]);

@@ -40,13 +40,13 @@ impl Letter {
 }
 
 #[derive(Clone)]
-struct Box {
+struct Letterbox {
     letters: Arc<Mutex<Vec<Letter>>>,
     status: StatusCode,
     hangs: bool,
 }
 
-impl Box {
+impl Letterbox {
     /// A receiver that answers everything with `status`, or not at all.
     async fn open(status: StatusCode, hangs: bool) -> (Self, String) {
         let letters = Self { letters: Arc::default(), status, hangs };
@@ -62,7 +62,7 @@ impl Box {
     }
 }
 
-async fn take(State(held): State<Box>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn take(State(held): State<Letterbox>, headers: HeaderMap, body: Bytes) -> StatusCode {
     held.letters.lock().unwrap().push(Letter { headers, body });
     if held.hangs {
         std::future::pending::<()>().await;
@@ -101,11 +101,11 @@ impl Caller {
     async fn delivered(&self, count: usize) {
         for _ in 0..1_000 {
             if self.webex.deliveries().len() >= count {
-                return;
+                break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("only {:?}", self.webex.deliveries());
+        assert!(self.webex.deliveries().len() >= count, "only {:?}", self.webex.deliveries());
     }
 }
 
@@ -176,7 +176,7 @@ async fn versions_do_not_show_each_other_but_count_together() {
 #[tokio::test]
 async fn events_are_signed_and_written_as_their_version_has_them() {
     let caller = Caller::of(plan()).await;
-    let ((second, url), (first, old_url)) = (Box::open(StatusCode::OK, false).await, Box::open(StatusCode::OK, false).await);
+    let ((second, url), (first, old_url)) = (Letterbox::open(StatusCode::OK, false).await, Letterbox::open(StatusCode::OK, false).await);
     assert_eq!(caller.subscribe(&wanted(&url)).await.0, 201);
     assert_eq!(caller.subscribe(&ended(&url)).await.0, 201);
     assert_eq!(caller.hooks(reqwest::Method::POST, "/v1/subscriptions", Some(&ended(&old_url))).await.0, 201);
@@ -210,7 +210,7 @@ async fn every_fault_of_delivery_does_what_it_says() {
     ];
     for ((fault, when), count) in cases {
         let caller = Caller::of(plan().with(fault.clone(), when)).await;
-        let (letters, url) = Box::open(StatusCode::OK, false).await;
+        let (letters, url) = Letterbox::open(StatusCode::OK, false).await;
         if fault == Fault::HookOutOfOrder {
             // one subscription gets its events in order, and only version 1 takes both kinds in one
             let mut both = wanted(&url);
@@ -246,7 +246,7 @@ async fn a_receiver_that_fails_or_is_slow_is_switched_off_until_it_is_patched() 
             WebexPlan { hook_patience: Duration::from_millis(200), ..plan() }.with(Fault::HookRepeated { times: 1 }, When::Always),
         )
         .await;
-        let (letters, url) = Box::open(status, hangs).await;
+        let (letters, url) = Letterbox::open(status, hangs).await;
         assert_eq!(caller.subscribe(&wanted(&url)).await.0, 201);
         caller.webex.clock().advance(Duration::from_mins(1));
         caller.delivered(2).await;

@@ -56,7 +56,9 @@ use crate::{
     domain::{CallSummary, OrgId, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
     hints::Hints,
     outbound::{Budget, Client, ClientError, Limits},
-    sources::{CallPage, DetailsBy, Download, PageCursor, RecordingAnswer, Source, SourceError, UnrecognisedTranscript, VendorTranscript},
+    sources::{
+        CallPage, DetailsBy, Download, PageCursor, RecordingAnswer, Source, SourceError, UnrecognisedTranscript, VendorTranscript, Webhook,
+    },
     store::{SealError, Sealer, Store},
 };
 
@@ -127,11 +129,6 @@ impl Webex {
     /// often it is asked for.
     pub async fn subscribe(&self, destination: &Url, secret: &SecretString) -> Result<Vec<Ensured>, SourceError> {
         subscriptions::ensure(&self.api, destination, secret).await
-    }
-
-    /// Switches a subscription on again.
-    pub async fn reactivate(&self, id: &str) -> Result<Subscription, SourceError> {
-        subscriptions::change(&self.api, id, &subscriptions::Change::default()).await
     }
 
     /// Removes a subscription.
@@ -215,5 +212,13 @@ impl Source for Webex {
 
     fn read_transcript(&self, offer: &TranscriptOffer, bytes: &[u8]) -> Result<VendorTranscript, UnrecognisedTranscript> {
         transcript::read(offer, bytes)
+    }
+
+    async fn webhooks(&self, destination: &str) -> Result<Vec<Webhook>, SourceError> {
+        Ok(subscriptions::of_destination(&subscriptions::list(&self.api).await?, destination))
+    }
+
+    async fn reactivate_webhook(&self, id: &str) -> Result<(), SourceError> {
+        subscriptions::change(&self.api, id, &subscriptions::Change::default()).await.map(drop)
     }
 }

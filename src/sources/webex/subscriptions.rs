@@ -12,7 +12,11 @@ use super::{
     number::number_or_text,
     translate::moment,
 };
-use crate::{domain::SourceName, ledger::VendorTrace, sources::SourceError};
+use crate::{
+    domain::SourceName,
+    ledger::VendorTrace,
+    sources::{SourceError, Webhook},
+};
 
 /// Subscriptions that Webex takes per organisation, of all applications together.
 pub const MOST_SUBSCRIPTIONS: u32 = 20;
@@ -47,8 +51,7 @@ impl Subscription {
     /// The resource without its version: `capture`, `task`.
     #[must_use]
     pub fn resource(&self) -> &str {
-        let version = self.resource_version.as_deref().unwrap_or("-");
-        version.split(':').next().unwrap_or(version)
+        resource_of(self.resource_version.as_deref().unwrap_or("-"))
     }
 }
 
@@ -206,7 +209,7 @@ pub(super) async fn ensure(api: &Api, destination: &Url, secret: &SecretString) 
     let mut ensured = Vec::new();
     for (version, events) in WANTED {
         let event_types: Vec<String> = events.iter().map(|event| (*event).to_owned()).collect();
-        let mut there = sent_to(&before, destination, version).into_iter();
+        let mut there = sent_to(&before, destination.as_str(), version).into_iter();
         let Some(first) = there.next() else {
             let subscription = make(api, before.count, destination, secret, version, event_types).await?;
             before.count += 1;
@@ -230,7 +233,9 @@ async fn keep_the_first(api: &Api, destination: &Url, ensured: &mut [Ensured]) -
     let after = list(api).await?;
     for each in ensured.iter_mut().filter(|each| each.made) {
         let version = each.subscription.resource_version.clone().unwrap_or_default();
-        if let Some(first) = sent_to(&after, destination, &version).into_iter().next().filter(|first| first.id != each.subscription.id) {
+        if let Some(first) =
+            sent_to(&after, destination.as_str(), &version).into_iter().next().filter(|first| first.id != each.subscription.id)
+        {
             remove(api, &each.subscription.id).await?;
             *each = Ensured { subscription: first.clone(), made: false };
         }
@@ -238,10 +243,28 @@ async fn keep_the_first(api: &Api, destination: &Url, ensured: &mut [Ensured]) -
     Ok(())
 }
 
+/// What should be sent to `destination`, as it stands: doubles one by one, and what is missing too.
+pub(super) fn of_destination(all: &Subscriptions, destination: &str) -> Vec<Webhook> {
+    let of_version = |version: &&'static str| {
+        let resource = resource_of(version);
+        let there = sent_to(all, destination, version).into_iter();
+        let mut found: Vec<_> = there.map(|each| Webhook { resource, id: Some(each.id.clone()), active: each.is_active() }).collect();
+        if found.is_empty() {
+            found.push(Webhook { resource, id: None, active: false });
+        }
+        found
+    };
+    WANTED.iter().map(|(version, _)| version).flat_map(of_version).collect()
+}
+
+/// The resource of `capture:1.0.0`: `capture`.
+fn resource_of(version: &str) -> &str {
+    version.split(':').next().unwrap_or(version)
+}
+
 /// Those of one resource that are sent to `destination`, oldest first.
-fn sent_to<'s>(all: &'s Subscriptions, destination: &Url, version: &str) -> Vec<&'s Subscription> {
-    let resource = version.split(':').next().unwrap_or(version);
-    let is_it = |each: &&Subscription| each.resource() == resource && each.destination_url == destination.as_str();
+fn sent_to<'s>(all: &'s Subscriptions, destination: &str, version: &str) -> Vec<&'s Subscription> {
+    let is_it = |each: &&Subscription| each.resource() == resource_of(version) && each.destination_url == destination;
     let mut found: Vec<_> = all.listed.iter().filter(is_it).collect();
     found.sort_by_key(|each| (each.created_at, each.id.clone()));
     found
@@ -265,7 +288,7 @@ async fn make(
         });
     }
     let new = NewSubscription {
-        name: format!("callscribe {}", version.split(':').next().unwrap_or(version)),
+        name: format!("callscribe {}", resource_of(version)),
         event_types,
         destination_url: destination.clone(),
         secret: secret.clone(),

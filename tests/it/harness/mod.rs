@@ -16,7 +16,7 @@ mod s3;
 mod services;
 
 pub(crate) use database::{TestDatabase, database};
-pub(crate) use patience::{eventually, travel};
+pub(crate) use patience::{eventually, eventually_within, travel};
 pub(crate) use proxy::{Fault, proxy};
 pub(crate) use s3::{ACCESS_KEY, BUCKET, SECRET_KEY, TestS3, client, s3, s3_in, settings};
 pub(crate) use services::{hints, private_services, redis, temp_dir};

@@ -34,13 +34,18 @@ impl<T> Held for Option<T> {
 }
 
 /// Polls `condition` until it holds and returns what it found; fails with `what` when it never does.
-pub(crate) async fn eventually<H: Held>(what: &str, mut condition: impl AsyncFnMut() -> H) -> H::Found {
-    let until = Instant::now() + PATIENCE;
+pub(crate) async fn eventually<H: Held>(what: &str, condition: impl AsyncFnMut() -> H) -> H::Found {
+    eventually_within(PATIENCE, what, condition).await
+}
+
+/// The same for what takes long by its nature, such as many requests under a budget.
+pub(crate) async fn eventually_within<H: Held>(patience: Duration, what: &str, mut condition: impl AsyncFnMut() -> H) -> H::Found {
+    let until = Instant::now() + patience;
     loop {
         if let Some(found) = condition().await.held() {
             return found;
         }
-        assert!(Instant::now() < until, "waited {} s in vain until {what}", PATIENCE.as_secs());
+        assert!(Instant::now() < until, "waited {} s in vain until {what}", patience.as_secs());
         sleep(POLL).await;
     }
 }

@@ -16,11 +16,11 @@ use crate::{cli::callscribe, webex::Office};
 /// The key that the office seals its tokens with, in base64.
 const OFFICES_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
-async fn office() -> Office {
+pub(super) async fn office() -> Office {
     Office::open(WebexPlan::new(7, Vec::new()).with_loopback_hooks()).await
 }
 
-fn destination() -> Url {
+pub(super) fn destination() -> Url {
     "http://127.0.0.1:9/api/webhooks/webex".parse().unwrap()
 }
 
@@ -94,7 +94,7 @@ async fn a_token_that_may_only_read_is_told_which_scope_it_lacks() {
     office.vendor.faults().on(Fault::WriteScopeMissing403, When::Always);
     let (status, _, stderr) = webex(&office, &["subscribe", "--url", destination().as_str()]).await;
     assert_eq!(status, 1, "{stderr}");
-    assert!(stderr.contains("cjp:config_write") && stderr.contains("consent again"), "{stderr}");
+    assert!(stderr.contains("cjp:config_write") && stderr.contains("callscribe webex login --webhooks"), "{stderr}");
     let (status, stdout, stderr) = webex(&office, &["subscriptions"]).await;
     assert_eq!(status, 0, "reading needs no more than `cjp:config_read`: {stderr}");
     assert!(stdout.contains("0 of 20"), "{stdout}");

@@ -13,7 +13,7 @@ use callscribe::{
     store::{PooledConnection, StoreError},
 };
 
-use crate::{answer::UpkeepError, reconcile, summary};
+use crate::{answer::UpkeepError, reconcile, subscriptions, summary};
 
 /// How this house is kept.
 #[derive(Debug, Clone)]
@@ -56,6 +56,7 @@ impl UpkeepHandler {
         match UpkeepTask::from_json(&job.payload).map_err(UpkeepError::Payload)? {
             UpkeepTask::Reconcile(task) => reconcile::run(&run, &task).await,
             UpkeepTask::Summarise => summary::run(&run).await,
+            UpkeepTask::Subscriptions => subscriptions::run(&run).await,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod handler;
 mod reconcile;
+mod subscriptions;
 mod summary;
 
 pub use handler::{House, UpkeepHandler};

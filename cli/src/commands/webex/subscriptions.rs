@@ -9,8 +9,10 @@ use super::vendor::{Vendor, refusal};
 use crate::{commands::Ended, output::Output, table::Table};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Webex makes a subscription inactive when its destination is slow or fails; `callscribe webex subscribe` switches \
-                        ours on again.\n\nExample:\n  callscribe webex subscriptions --json")]
+#[command(
+    after_help = "Webex makes a subscription inactive when its destination is slow or fails; `callscribe worker upkeep` switches ours \
+                        on again now and then, `callscribe webex subscribe` at once.\n\nExample:\n  callscribe webex subscriptions --json"
+)]
 pub(super) struct Arguments {
     /// Print as JSON
     #[arg(long)]
