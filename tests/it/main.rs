@@ -21,6 +21,7 @@ mod login;
 mod network;
 mod outbound;
 mod processes;
+mod proof;
 mod queue;
 mod recordings;
 mod requeue;

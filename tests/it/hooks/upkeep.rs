@@ -40,6 +40,7 @@ async fn look(office: &Office) -> Claimed {
         hints: harness::hints().await,
         sources: vec![SourceName::Webex],
         sync_interval: Duration::from_mins(10),
+        enrich_interval: None,
         webhook: settings(),
         lease: Duration::from_secs(3),
         shutdown: shutdown.clone(),

@@ -1,0 +1,164 @@
+//! The proof that nothing is missing: whole systems of real processes against a vendor that misbehaves, compared with its truth.
+
+use std::time::Duration;
+
+use callscribe_simulators::{
+    When,
+    transcriber::{Profile, TranscriberPlan},
+    webex::{Endpoint, ErrorBody, Fault, RetryAfter, WebexPlan},
+};
+
+use crate::{harness, ledger::number, world::World};
+
+/// A thousand calls on two cores in a debug build, every tenth answer a fault.
+const MINUTES: Duration = Duration::from_mins(5);
+const TENTH: When = When::Chance(0.1);
+
+fn transcriber() -> TranscriberPlan {
+    TranscriberPlan::new(Profile::OpenAi)
+}
+
+async fn open_jobs(world: &World, kinds: &str) -> i64 {
+    number(&world.database.store(), &format!("SELECT count(*) FROM jobs WHERE open AND kind IN ({kinds})")).await
+}
+
+/// Faults that pass: what they strike is well at the next answer.
+fn passing() -> Vec<Fault> {
+    let mut faults = vec![
+        Fault::ExpiredAccess401,
+        Fault::ExpiredAccess403,
+        Fault::StaleRead,
+        Fault::MissingFields,
+        Fault::NullFields,
+        Fault::UnknownWords,
+        Fault::ExtraFields,
+        Fault::MalformedElement,
+        Fault::DuplicateAcrossPages,
+        Fault::PartialData,
+        Fault::SearchFailed,
+        Fault::BareDetails,
+        Fault::VariablesAsList,
+        Fault::MalformedDetails,
+        Fault::NotReadyFor { polls: 1 },
+        Fault::OutOfOrder,
+        Fault::MissingTaskId,
+        Fault::SeveralLegs,
+        Fault::StringTimes,
+        Fault::MissingLabels,
+        Fault::LinkExpires,
+        Fault::SlowDown503,
+        Fault::TruncatedBody,
+        Fault::ResetMidStream,
+        Fault::ChunkedNoLength,
+        Fault::SlowDrip { bytes_per_second: 40_000 },
+        Fault::Latency { at: Endpoint::Any, by: Duration::from_millis(50) },
+        Fault::Hang { at: Endpoint::Search },
+        Fault::MissingTrackingId,
+        Fault::IntegerKey,
+        Fault::GzipAlways,
+    ];
+    faults.extend([RetryAfter::Seconds, RetryAfter::HttpDate].map(|retry_after| Fault::Throttled { seconds: 1, retry_after }));
+    let bodies = [(500, ErrorBody::Json), (502, ErrorBody::Html), (503, ErrorBody::Empty), (504, ErrorBody::Html)];
+    faults.extend(bodies.map(|(status, body)| Fault::ServerError { at: Endpoint::Any, status, body }));
+    faults
+}
+
+/// Faults that stay with their calls, which must end with a reason in place of a transcript.
+fn lasting() -> [Fault; 4] {
+    [Fault::NeverRecorded, Fault::NoSuchKey, Fault::ZeroBytes, Fault::HtmlInsteadOfWav]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_calls_through_every_fault_at_a_tenth_end_as_the_truth_and_reconcile_says_so() {
+    const CALLS: u32 = 1_000;
+    let mut plan = WebexPlan::bench(CALLS);
+    for (number, fault) in (0_u32..).zip(lasting()) {
+        let struck = (number * 25..(number + 1) * 25).map(|call| plan.session_id(call));
+        let when = When::sessions(struck);
+        plan.faults.push((fault, when));
+    }
+    plan.faults.push((Fault::RefreshRotates { old_dies_after: Duration::ZERO }, When::Always));
+    plan.faults.extend(passing().into_iter().map(|fault| (fault, TENTH)));
+    let world = World::new(plan, transcriber()).await;
+    let world = world
+        .setting("SYNC_INTERVAL", "5s")
+        .setting("SYNC_OVERLAP", "1h")
+        .setting("ENRICH_INTERVAL", "10s")
+        .setting("BACKOFF_MAX", "1s")
+        .setting("MAX_ATTEMPTS_RECORDING", "100")
+        .setting("MAX_ATTEMPTS_SYNC", "100")
+        .setting("MAX_ATTEMPTS_ENRICHMENT", "100")
+        .setting("MAX_ATTEMPTS_UPKEEP", "100")
+        .setting("WEBEX_CC_TIMEOUT", "2s")
+        .setting("RECORDING_POLL_SCHEDULE", "200ms,500ms,1s,1s,1s,1s,1s,1s");
+    let _processes = [world.start(&["scheduler"]), world.start(&["worker", "all"]), world.start(&["worker", "all"])];
+    let store = world.database.store();
+    harness::eventually_within(MINUTES, "every call is held", async || {
+        number(&store, "SELECT count(*) FROM call_interactions WHERE closed").await == i64::from(CALLS)
+    })
+    .await;
+    harness::eventually_within(MINUTES, "every call is final", async || open_jobs(&world, "'recording', 'transcription'").await == 0).await;
+    let said = harness::eventually_within(MINUTES, "reconcile says that nothing is missing", async || {
+        let (code, said) = world.run(&["reconcile", "--from", "2d", "--fix", "--wait", "--json"]).await;
+        (code == Some(0)).then_some(said)
+    })
+    .await;
+    assert!(said.contains(&CALLS.to_string()), "{said}");
+    world.assert_as_the_truth_says().await;
+    for call in world.webex.truth() {
+        let reason = call.expected.word();
+        let ended = match reason {
+            "stored" => "status = 'complete'".to_owned(),
+            _ => format!("status = 'error' AND error_code = '{reason}'"),
+        };
+        let sql = format!("SELECT count(*) FROM call_transcripts WHERE session_id = '{}' AND {ended}", call.session_id);
+        assert_eq!(number(&store, &sql).await, 1, "{} should have ended as {reason}", call.session_id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixteen_worker_processes_under_the_vendors_limit_see_no_429_beyond_the_first() {
+    /// More questions than the vendor answers in a minute, when nobody shares.
+    const CALLS: u32 = 330;
+    let limit = Fault::RateLimit { requests: 300, per: Duration::from_mins(1), retry_after: RetryAfter::Seconds };
+    let world = World::new(WebexPlan::bench(CALLS).with(limit, When::Always), transcriber()).await;
+    let world = world.setting("WEBEX_BUDGET_PER_MINUTE", "240").setting("DATABASE_POOL_SIZE", "2").setting("SYNC_INTERVAL", "5s");
+    let store = world.database.store();
+    let first = [world.start(&["scheduler"]), world.start(&["worker", "sync"])];
+    harness::eventually("the calls are held", async || open_jobs(&world, "'recording'").await == i64::from(CALLS)).await;
+    // one recording at a time each, so that no two share a question
+    let workers: Vec<_> = (0..15).map(|_| world.start(&["worker", "recordings", "--concurrency", "1"])).collect();
+    harness::eventually_within(MINUTES, "every recording is copied", async || open_jobs(&world, "'recording'").await == 0).await;
+    assert_eq!(number(&store, "SELECT count(*) FROM call_recordings WHERE status = 'stored'").await, i64::from(CALLS));
+    let asked = world.webex.requests().count(|request| request.path == "/v1/captures/query");
+    assert!(asked > 300, "only {asked} questions: nothing had to be shared");
+    assert!(world.webex.requests().count(|request| request.status == 429) <= 1);
+    assert_eq!(
+        number(&store, "SELECT count(*) FROM job_attempts WHERE outcome IN ('failed', 'dead', 'lost')").await,
+        0,
+        "no attempt is spent"
+    );
+    drop((first, workers));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_and_a_half_thousand_calls_with_eleven_hundred_in_one_millisecond_are_all_stored_once() {
+    const CALLS: u32 = 2_500;
+    // twice more than one page of the list of tasks can tell
+    let bursts = [Fault::SameMillisecondBurst { first: 200, count: 1_100 }, Fault::SameMillisecondBurst { first: 1_350, count: 1_100 }];
+    let plan = bursts.into_iter().fold(WebexPlan::bench(CALLS), |plan, burst| plan.with(burst, When::Always));
+    let world = World::new(plan, transcriber()).await.setting("ENRICH_INTERVAL", "2s").setting("SYNC_INTERVAL", "5s");
+    let store = world.database.store();
+    let _processes = [world.start(&["scheduler"]), world.start(&["worker", "sync", "enrich"])];
+    harness::eventually_within(MINUTES, "every call is held", async || {
+        number(&store, "SELECT count(*) FROM call_interactions").await == i64::from(CALLS)
+    })
+    .await;
+    for call in world.webex.truth() {
+        let sql = format!("SELECT count(*) FROM call_interactions WHERE session_id = '{}'", call.session_id);
+        assert_eq!(number(&store, &sql).await, 1);
+    }
+    let wanted = "SELECT count(*) FROM call_transcripts t JOIN jobs j USING (session_id) WHERE j.kind = 'recording'";
+    harness::eventually("each has its transcript and its job", async || number(&store, wanted).await == i64::from(CALLS)).await;
+    world.database.assert_consistent().await;
+}
