@@ -1,202 +1,21 @@
-//! Every metric's name, unit and labels, and the one function that records each.
-//!
-//! Names follow Prometheus's conventions: base units, `_total` for counters. Labels have few values: kinds, outcomes, reasons,
-//! vendors; never an id, a number or an error text. Nothing is recorded, and nothing is held, in a process that serves no `/metrics`.
+//! The one function that records each metric of the catalogue. Nothing is recorded, and nothing is held, in a process that serves
+//! no `/metrics`.
 
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::TelemetryError;
+pub use super::catalogue::{CATALOGUE, Metric, MetricType};
+use super::{
+    TelemetryError,
+    catalogue::{
+        ACCESS_LEFT, ATTEMPTS, AUDIO_SECONDS, BUDGET, BUDGET_SHARED, BUILD, BYTES, CALLS, COMPLETENESS_AGE, COMPLETENESS_GAPS, ENRICHED,
+        GAPS, HINTS_LOST, JOBS, LANE_DEPTH, LEADER, LEASES_LOST, LOGIN_NEEDED, OLDEST_DUE, POSTGRES_UP, QUARANTINED, RATE_LIMITED,
+        REDIS_UP, REFRESH_LEFT, REFRESHES, RUN_SECONDS, STARTED, SWEPT, SYNCS, VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS,
+        WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED, WEBHOOKS, WORKERS,
+    },
+};
 use crate::domain::{EventKind, JobKind, Reason, SourceName};
-
-/// What a metric is to Prometheus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricType {
-    /// Only grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Counts by size.
-    Histogram,
-}
-
-/// One documented metric.
-#[derive(Debug, Clone, Copy)]
-pub struct Metric {
-    /// Its name.
-    pub name: &'static str,
-    /// What it is.
-    pub kind: MetricType,
-    /// Its labels.
-    pub labels: &'static [&'static str],
-    /// What it counts, with its unit.
-    pub about: &'static str,
-}
-
-impl Metric {
-    const fn counter(name: &'static str, labels: &'static [&'static str], about: &'static str) -> Self {
-        Self { name, kind: MetricType::Counter, labels, about }
-    }
-    const fn gauge(name: &'static str, labels: &'static [&'static str], about: &'static str) -> Self {
-        Self { name, kind: MetricType::Gauge, labels, about }
-    }
-    const fn histogram(name: &'static str, labels: &'static [&'static str], about: &'static str) -> Self {
-        Self { name, kind: MetricType::Histogram, labels, about }
-    }
-}
-
-const JOBS: Metric = Metric::gauge(
-    "callscribe_jobs",
-    &["kind", "state"],
-    "Jobs by state: due (ready and its time has come), later (ready, waits for its time), running, dead; from the ledger at scrape, counted up to 50000 per kind and state",
-);
-const OLDEST_DUE: Metric = Metric::gauge(
-    "callscribe_jobs_oldest_due_age_seconds",
-    &["kind"],
-    "Seconds since the longest-waiting due job became due; 0 when none is due. Scale workers on it",
-);
-const WORKERS: Metric = Metric::gauge("callscribe_workers_alive", &[], "Worker processes whose lease is current");
-const LANE_DEPTH: Metric = Metric::gauge("callscribe_lane_depth", &["kind"], "Hints waiting in Redis; may be above or below the jobs due");
-const REDIS_UP: Metric =
-    Metric::gauge("callscribe_redis_up", &[], "1 while Redis answers, 0 while work goes on at the pace of a slow poll");
-const POSTGRES_UP: Metric =
-    Metric::gauge("callscribe_postgres_up", &[], "1 while PostgreSQL answers; at 0 the figures from the ledger are as they last were");
-const BUDGET: Metric =
-    Metric::gauge("callscribe_vendor_budget_remaining", &["budget"], "Requests left in the budget that all machines share");
-const STARTED: Metric = Metric::gauge("callscribe_process_start_time_seconds", &[], "When the process started, in seconds since 1970");
-const BUILD: Metric = Metric::gauge("callscribe_build_info", &["version"], "Always 1; the label is the version");
-const LEADER: Metric = Metric::gauge("callscribe_scheduler_leader", &[], "1 in the scheduler that leads, 0 in those that wait");
-const ATTEMPTS: Metric = Metric::counter(
-    "callscribe_attempts_total",
-    &["kind", "outcome", "reason"],
-    "Runs of jobs by how they ended: done, later, failed, dead, handed_back; reason is empty for done",
-);
-const RUN_SECONDS: Metric = Metric::histogram("callscribe_run_duration_seconds", &["kind", "outcome"], "Seconds a run took");
-const SWEPT: Metric =
-    Metric::counter("callscribe_jobs_swept_total", &[], "Jobs taken back from workers that vanished; counted by the scheduler that leads");
-const LEASES_LOST: Metric = Metric::counter(
-    "callscribe_leases_lost_total",
-    &[],
-    "Times this worker found its own lease gone: it was frozen or cut off for longer than JOB_LEASE",
-);
-const HINTS_LOST: Metric =
-    Metric::counter("callscribe_hints_lost_total", &[], "Hints that Redis did not take; the dispatcher sends them again");
-const SYNCS: Metric = Metric::counter("callscribe_syncs_enqueued_total", &["source"], "Syncs that the scheduler asked for");
-const CALLS: Metric = Metric::counter("callscribe_calls_synced_total", &["source"], "Calls received from a vendor, repeats included");
-const ENRICHED: Metric =
-    Metric::counter("callscribe_calls_enriched_total", &["source"], "Details of calls received from a vendor, repeats included");
-const QUARANTINED: Metric =
-    Metric::counter("callscribe_payloads_quarantined_total", &["source"], "Elements of a vendor's pages that could not be read or stored");
-const GAPS: Metric = Metric::counter(
-    "callscribe_sync_possible_gaps_total",
-    &["source"],
-    "Moments in which a vendor held more calls than it could be made to tell: look there by hand",
-);
-const BYTES: Metric = Metric::counter("callscribe_recording_bytes_total", &["source"], "Bytes of recordings copied into S3");
-const AUDIO_SECONDS: Metric =
-    Metric::counter("callscribe_audio_transcribed_seconds_total", &["provider"], "Seconds of audio sent to a transcriber");
-const VENDOR_TRANSCRIPTS: Metric = Metric::counter(
-    "callscribe_vendor_transcripts_total",
-    &["source", "outcome"],
-    "Transcripts of the vendor's own by what came of asking: taken, not_yet, or the reason why another provider was asked or none",
-);
-const VENDOR_REQUESTS: Metric = Metric::counter(
-    "callscribe_vendor_requests_total",
-    &["vendor", "status"],
-    "Requests to a vendor by HTTP status, or by what came instead of an answer",
-);
-const VENDOR_SECONDS: Metric =
-    Metric::histogram("callscribe_vendor_request_duration_seconds", &["vendor"], "Seconds until a vendor answered, its body not included");
-const BUDGET_SHARED: Metric = Metric::gauge(
-    "callscribe_vendor_budget_shared",
-    &["budget"],
-    "1 while the budget is shared through Redis, 0 while this process keeps to a tenth of it",
-);
-const REFRESHES: Metric =
-    Metric::counter("callscribe_token_refreshes_total", &["credential", "outcome"], "Exchanges of a refresh token by how they ended");
-const ACCESS_LEFT: Metric = Metric::gauge(
-    "callscribe_access_token_seconds_left",
-    &["credential"],
-    "Seconds until the access token ends, 0 once it has; renewed by itself when work needs it",
-);
-const REFRESH_LEFT: Metric = Metric::gauge(
-    "callscribe_refresh_token_seconds_left",
-    &["credential"],
-    "Seconds until the refresh token ends and a person must log in again, as the vendor last said; 0 once it has",
-);
-const LOGIN_NEEDED: Metric = Metric::gauge(
-    "callscribe_login_needed",
-    &["credential"],
-    "1 while a vendor refuses our tokens or they have ended: its jobs wait until a person logs in",
-);
-const COMPLETENESS_GAPS: Metric = Metric::gauge(
-    "callscribe_completeness_gaps",
-    &["source", "kind"],
-    "Calls, recordings and transcripts missing, as the last comparisons with the vendor's lists found them; anything above 0 is for a person",
-);
-const COMPLETENESS_AGE: Metric = Metric::gauge(
-    "callscribe_completeness_age_seconds",
-    &["source"],
-    "Seconds since a day was last compared with the vendor's list; more than two days: the nightly comparison does not run",
-);
-const RATE_LIMITED: Metric = Metric::counter("callscribe_vendor_rate_limited_total", &["vendor"], "Answers 429 from a vendor");
-const WEBHOOKS: Metric = Metric::counter(
-    "callscribe_webhook_events_total",
-    &["event", "outcome"],
-    "Events that vendors sent: kept, duplicate, unavailable (PostgreSQL did not take it in time), unreadable, or refused (bad_signature, stale, wrong_org, not_json, too_large, too_slow); of what is refused the event is not believed and reads other",
-);
-const WEBHOOK_ACTIVE: Metric = Metric::gauge(
-    "callscribe_webhook_subscription_active",
-    &["source", "resource"],
-    "1 while the vendor sends us the events of a resource, 0 when it was found switched off or gone; as the last look of an upkeep worker found it",
-);
-const WEBHOOK_REACTIVATED: Metric = Metric::counter(
-    "callscribe_webhook_reactivations_total",
-    &["source", "resource"],
-    "Subscriptions that the vendor had switched off and an upkeep worker switched on again",
-);
-
-/// Every metric there is; docs/LOGGING.md shows the same list.
-pub const CATALOGUE: &[Metric] = &[
-    JOBS,
-    OLDEST_DUE,
-    WORKERS,
-    LANE_DEPTH,
-    REDIS_UP,
-    POSTGRES_UP,
-    BUDGET,
-    BUDGET_SHARED,
-    LEADER,
-    STARTED,
-    BUILD,
-    ATTEMPTS,
-    RUN_SECONDS,
-    SWEPT,
-    LEASES_LOST,
-    HINTS_LOST,
-    SYNCS,
-    CALLS,
-    ENRICHED,
-    ENRICHED,
-    QUARANTINED,
-    GAPS,
-    BYTES,
-    AUDIO_SECONDS,
-    VENDOR_TRANSCRIPTS,
-    VENDOR_REQUESTS,
-    VENDOR_SECONDS,
-    RATE_LIMITED,
-    WEBHOOKS,
-    WEBHOOK_ACTIVE,
-    WEBHOOK_REACTIVATED,
-    REFRESHES,
-    ACCESS_LEFT,
-    REFRESH_LEFT,
-    LOGIN_NEEDED,
-    COMPLETENESS_GAPS,
-    COMPLETENESS_AGE,
-];
 
 /// From a no-op to the longest recording: 1 ms … 1 h.
 const BUCKETS_SECONDS: &[f64] =

@@ -2,6 +2,7 @@
 //!
 //! Log fields are listed in docs/LOGGING.md, metrics in `metrics::CATALOGUE`. What does not live here: the decision to log.
 
+mod catalogue;
 mod chain;
 pub mod metrics;
 mod redact;

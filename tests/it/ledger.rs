@@ -354,7 +354,7 @@ async fn a_run_dropped_in_mid_transaction_keeps_no_row_locked() {
     let store = database.store();
     enqueue(&store, JobKind::Sync, ["held".to_owned()]).await;
     let (mut dropped, idle) = (store.connection().await.unwrap(), store.connection().await.unwrap());
-    let held: &mut store::Connection = &mut dropped;
+    let held: &mut callscribe::store::Connection = &mut dropped;
     AnsiTransactionManager::begin_transaction(held).await.unwrap();
     diesel::sql_query("UPDATE jobs SET priority = 1").execute(held).await.unwrap();
     drop(idle);

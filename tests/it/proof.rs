@@ -12,7 +12,6 @@ use crate::{harness, ledger::number, world::World};
 
 /// A thousand calls on two cores in a debug build, every tenth answer a fault.
 const MINUTES: Duration = Duration::from_mins(5);
-const TENTH: When = When::Chance(0.1);
 
 fn transcriber() -> TranscriberPlan {
     TranscriberPlan::new(Profile::OpenAi)
@@ -22,11 +21,9 @@ async fn open_jobs(world: &World, kinds: &str) -> i64 {
     number(&world.database.store(), &format!("SELECT count(*) FROM jobs WHERE open AND kind IN ({kinds})")).await
 }
 
-/// Faults that pass: what they strike is well at the next answer.
-fn passing() -> Vec<Fault> {
-    let mut faults = vec![
-        Fault::ExpiredAccess401,
-        Fault::ExpiredAccess403,
+/// Faults that pass, each at a tenth: what they strike is well at the next answer. The forms of one fault share its tenth.
+fn passing() -> Vec<(Fault, When)> {
+    let faults = [
         Fault::StaleRead,
         Fault::MissingFields,
         Fault::NullFields,
@@ -57,9 +54,14 @@ fn passing() -> Vec<Fault> {
         Fault::IntegerKey,
         Fault::GzipAlways,
     ];
-    faults.extend([RetryAfter::Seconds, RetryAfter::HttpDate].map(|retry_after| Fault::Throttled { seconds: 1, retry_after }));
+    let mut faults: Vec<_> = faults.into_iter().map(|fault| (fault, When::Chance(0.1))).collect();
+    faults.extend([Fault::ExpiredAccess401, Fault::ExpiredAccess403].map(|fault| (fault, When::Chance(0.05))));
+    let throttled = [RetryAfter::Seconds, RetryAfter::HttpDate].map(|retry_after| Fault::Throttled { seconds: 1, retry_after });
+    // each makes everyone pause for a second or more: at a tenth there would be little but pauses to see
+    faults.extend(throttled.map(|fault| (fault, When::Chance(0.01))));
     let bodies = [(500, ErrorBody::Json), (502, ErrorBody::Html), (503, ErrorBody::Empty), (504, ErrorBody::Html)];
-    faults.extend(bodies.map(|(status, body)| Fault::ServerError { at: Endpoint::Any, status, body }));
+    let failed = bodies.map(|(status, body)| Fault::ServerError { at: Endpoint::Any, status, body });
+    faults.extend(failed.map(|fault| (fault, When::Chance(0.025))));
     faults
 }
 
@@ -78,13 +80,15 @@ async fn a_thousand_calls_through_every_fault_at_a_tenth_end_as_the_truth_and_re
         plan.faults.push((fault, when));
     }
     plan.faults.push((Fault::RefreshRotates { old_dies_after: Duration::ZERO }, When::Always));
-    plan.faults.extend(passing().into_iter().map(|fault| (fault, TENTH)));
+    plan.faults.extend(passing());
     let world = World::new(plan, transcriber()).await;
     let world = world
         .setting("SYNC_INTERVAL", "5s")
         .setting("SYNC_OVERLAP", "1h")
         .setting("ENRICH_INTERVAL", "10s")
         .setting("BACKOFF_MAX", "1s")
+        .setting("CONCURRENCY_RECORDING", "32")
+        .setting("CONCURRENCY_TRANSCRIPTION", "16")
         .setting("MAX_ATTEMPTS_RECORDING", "100")
         .setting("MAX_ATTEMPTS_SYNC", "100")
         .setting("MAX_ATTEMPTS_ENRICHMENT", "100")

@@ -33,7 +33,7 @@ async fn claim(scene: &Scene) -> Claimed {
 }
 
 /// A house as the defaults keep it.
-fn house() -> House {
+pub(crate) fn house() -> House {
     House { sync: SyncSettings::default(), reconcile: ReconcileSettings::default(), provider: "whisper".to_owned(), recording_attempts: 8 }
 }
 

@@ -49,7 +49,7 @@ mod tests {
             s3::{EmbeddedS3, EmbeddedS3Options},
         },
     };
-    use chrono::{TimeDelta, Utc};
+    use chrono::TimeDelta;
 
     use super::*;
 
@@ -96,7 +96,7 @@ mod tests {
         };
         let server = EmbeddedS3::start(options).await.unwrap();
         let (blob, client) = (blob(&server).await, client(&server));
-        let (tomorrow, shutdown) = (ManualClock::at(Utc::now() + TimeDelta::hours(25)), CancellationToken::new());
+        let (tomorrow, shutdown) = (ManualClock::at(SystemClock.now() + TimeDelta::hours(25)), CancellationToken::new());
         let watching = async {
             for key in ["before the first look, or between two", "after it"] {
                 client.create_multipart_upload().bucket(BUCKET).key(key).send().await.unwrap();

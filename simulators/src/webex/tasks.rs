@@ -90,10 +90,12 @@ pub(super) async fn tasks(State(site): Shared, headers: HeaderMap, RawQuery(quer
         Err((status, why)) => return api_error(&site, &headers, status, why),
     };
     let elements = page(&site, &asked);
-    let mut meta = json!({"orgId": told_org(&site)});
-    if elements.len() >= asked.page && site.faults.strikes(&[], &Fault::NextLink) {
-        meta["links"] = json!({"next": next_link(&query, asked.skip + asked.page)});
-    }
+    let next =
+        (elements.len() >= asked.page && site.faults.strikes(&[], &Fault::NextLink)).then(|| next_link(&query, asked.skip + asked.page));
+    let meta = match next {
+        Some(next) => json!({"orgId": told_org(&site), "links": {"next": next}}),
+        None => json!({"orgId": told_org(&site)}),
+    };
     let Ok(page) = serde_json::to_string(&elements) else {
         return api_error(&site, &headers, StatusCode::INTERNAL_SERVER_ERROR, "The page could not be written.");
     };

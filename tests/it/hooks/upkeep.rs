@@ -2,6 +2,7 @@
 
 use callscribe::{
     clock::SystemClock,
+    config::ReconcileSettings,
     domain::{JobKind, Reason, SourceName},
     ledger::{self, Claimant, Claimed, Handler, Outcome, RunContext, WorkerIdentity},
     sources::Source,
@@ -41,6 +42,8 @@ async fn look(office: &Office) -> Claimed {
         sources: vec![SourceName::Webex],
         sync_interval: Duration::from_mins(10),
         enrich_interval: None,
+        chat_channels: Vec::new(),
+        reconcile: ReconcileSettings { at: None, ..ReconcileSettings::default() },
         webhook: settings(),
         lease: Duration::from_secs(3),
         shutdown: shutdown.clone(),
@@ -61,7 +64,7 @@ async fn work(office: &Office, job: &Claimed) -> Outcome {
     let sources: Vec<Arc<dyn Source>> = vec![office.process()];
     let (hints, _) = tokio::sync::mpsc::unbounded_channel();
     let context = RunContext { stop: CancellationToken::new(), store: office.database.store(), hints };
-    UpkeepHandler::new(sources, Arc::new(SystemClock)).run(job, &context).await
+    UpkeepHandler::new(sources, crate::upkeep::house(), Arc::new(SystemClock)).run(job, &context).await
 }
 
 fn active(office: &Office) -> Vec<bool> {

@@ -1,7 +1,7 @@
 //! What becomes of a recording when the way of its bytes is bad: S3 goes away under it, the vendor sends a trickle.
 
-use callscribe::clock::ManualClock;
-use chrono::{TimeDelta, Utc};
+use callscribe::clock::{Clock, ManualClock};
+use chrono::TimeDelta;
 
 use super::*;
 
@@ -45,7 +45,7 @@ async fn s3_that_goes_away_in_mid_transfer_makes_the_recording_wait_and_leaves_n
     assert_eq!(stage.run().await, done());
     assert_eq!(stage.text("SELECT sha256 AS text FROM call_recordings").await, stage.webex.truth_at(0).unwrap().sha256().unwrap());
     // what could not be aborted while S3 was away is cleared by age
-    let tomorrow = ManualClock::at(Utc::now() + TimeDelta::hours(25));
+    let tomorrow = ManualClock::at(SystemClock.now() + TimeDelta::hours(25));
     stage.blob.abort_stale_uploads(Duration::from_hours(24), &tomorrow).await.unwrap();
     stage.no_parts_are_left().await;
 }

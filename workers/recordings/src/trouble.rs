@@ -207,14 +207,13 @@ impl Trouble {
 const fn of_source(error: &SourceError) -> Answer {
     match error {
         SourceError::RateLimited { wait, .. } => Answer::Later(*wait),
-        SourceError::LoginNeeded { .. } | SourceError::WrongOrg { .. } => Answer::Later(LOGIN_WAIT),
+        // the matter of the tenant, not of this recording: a person sees to it, and a thousand recordings must not die of it
+        SourceError::LoginNeeded { .. } | SourceError::WrongOrg { .. } | SourceError::Forbidden { .. } => Answer::Later(LOGIN_WAIT),
         SourceError::TokensUnavailable { .. } => Answer::Later(DATABASE_WAIT),
         SourceError::LinkExpired { .. } => Answer::FreeAtFirst(LINK_WAIT, FREE_ENDED_LINKS),
         // the vendor still offers what its store no longer has: perhaps it is being moved
         SourceError::Gone { .. } | SourceError::Unavailable { .. } | SourceError::WrongShape { .. } => Answer::Retry,
-        SourceError::Forbidden { .. } | SourceError::TooWide { .. } | SourceError::Rejected { .. } | SourceError::HostNotAllowed { .. } => {
-            Answer::Stop
-        }
+        SourceError::TooWide { .. } | SourceError::Rejected { .. } | SourceError::HostNotAllowed { .. } => Answer::Stop,
     }
 }
 

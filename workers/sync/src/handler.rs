@@ -59,14 +59,14 @@ pub(crate) struct Run<'r> {
 
 /// Pages of one run that are in the database without a commit: one whose calls are written, one with its transcripts and jobs, one
 /// whose commit waits for the disk. Each has a connection. With one page at a time PostgreSQL had half of its cores idle.
-const PAGES_IN_FLIGHT: u32 = 3;
+const PAGES_IN_FLIGHT: u16 = 3;
 
 /// The places of the pages in flight.
 struct Places(Arc<Semaphore>);
 
 impl Places {
     fn new() -> Self {
-        Self(Arc::new(Semaphore::new(PAGES_IN_FLIGHT as usize)))
+        Self(Arc::new(Semaphore::new(usize::from(PAGES_IN_FLIGHT))))
     }
 
     /// Waits for a place.
@@ -76,7 +76,7 @@ impl Places {
 
     /// Waits until no page is in flight; none begins while the answer is held.
     async fn all(&self) -> Result<OwnedSemaphorePermit, SyncError> {
-        Arc::clone(&self.0).acquire_many_owned(PAGES_IN_FLIGHT).await.map_err(|_| SyncError::ShutDown)
+        Arc::clone(&self.0).acquire_many_owned(u32::from(PAGES_IN_FLIGHT)).await.map_err(|_| SyncError::ShutDown)
     }
 }
 
