@@ -276,6 +276,61 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// One row per span of the past that a person asked for.
+    backfills (id) {
+        id -> Int8,
+        source -> Text,
+        name -> Text,
+        from_time -> Timestamptz,
+        to_time -> Timestamptz,
+        job_ids -> Array<Int8>,
+        actor -> Text,
+        asked_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// One row per span of time whose calls were compared with what is held.
+    completeness_windows (source, org_id, window_from) {
+        source -> Text,
+        org_id -> Text,
+        window_from -> Timestamptz,
+        window_to -> Timestamptz,
+        calls_listed -> Int8,
+        calls_open -> Int8,
+        calls_missing -> Int8,
+        recordings_expected -> Int8,
+        recordings_stored -> Int8,
+        recordings_explained -> Int8,
+        recordings_under_way -> Int8,
+        recordings_missing -> Int8,
+        transcripts_expected -> Int8,
+        transcripts_complete -> Int8,
+        transcripts_explained -> Int8,
+        transcripts_under_way -> Int8,
+        transcripts_missing -> Int8,
+        compared_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// One row per thing that a comparison missed.
+    completeness_gaps (source, org_id, kind, subject) {
+        source -> Text,
+        org_id -> Text,
+        kind -> Text,
+        subject -> Text,
+        window_from -> Timestamptz,
+        start_time -> Timestamptz,
+        reason -> Text,
+        comparison -> Uuid,
+        found_at -> Timestamptz,
+        repaired_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// One row per life of a worker process.
     workers (id) {
         id -> Int8,

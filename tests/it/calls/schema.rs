@@ -34,6 +34,7 @@ fn diesel_type(udt: &str, nullable: bool) -> String {
         "uuid" => "Uuid",
         "bytea" => "Bytea",
         "_text" => "Array<Text>",
+        "_int8" => "Array<Int8>",
         other => panic!("schema.rs has no word for a column of type {other}"),
     };
     if nullable { format!("Nullable<{plain}>") } else { plain.to_owned() }
@@ -46,7 +47,8 @@ async fn every_column_of_the_database_is_in_the_schema_and_the_other_way_round()
     let rows = ask(
         &mut connection,
         "SELECT jsonb_agg(jsonb_build_array(table_name || '.' || column_name, udt_name, is_nullable = 'YES')) AS value
-         FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '__diesel_schema_migrations'",
+         FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
+         WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> '__diesel_schema_migrations'",
     )
     .await;
     let migrated: BTreeSet<String> = rows
