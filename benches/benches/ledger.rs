@@ -108,7 +108,7 @@ async fn measure(store: &Store, hints: &Hints) -> Result<()> {
 }
 
 async fn empty(store: &Store, hints: &Hints) -> Result<()> {
-    store.connection().await?.batch_execute("TRUNCATE jobs, job_attempts; CHECKPOINT").await?;
+    store.connection().await?.batch_execute("TRUNCATE jobs, job_attempts CASCADE; CHECKPOINT").await?;
     Ok(redis::cmd("FLUSHALL").query_async::<()>(&mut hints.connection()).await?)
 }
 

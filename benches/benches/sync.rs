@@ -82,7 +82,7 @@ async fn measure(url: &str) -> Result<()> {
 
 async fn empty(store: &Store) -> Result<()> {
     let everything = "TRUNCATE call_interactions, call_transcripts, call_recordings, jobs, job_attempts, workers, app_settings";
-    Ok(store.connection().await?.batch_execute(&format!("{everything}; CHECKPOINT")).await?)
+    Ok(store.connection().await?.batch_execute(&format!("{everything} CASCADE; CHECKPOINT")).await?)
 }
 
 fn middle(mut figures: Vec<f64>) -> Result<f64> {
