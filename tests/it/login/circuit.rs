@@ -10,7 +10,6 @@ use std::{
 use callscribe::schedule::{SchedulerOptions, run_scheduler};
 use callscribe_simulators::webex::WebexPlan;
 use secrecy::ExposeSecret;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
@@ -21,6 +20,8 @@ use crate::{
 };
 
 const HELD: &str = "SELECT count(*) AS number FROM jobs WHERE state = 'ready' AND reason = 'login_needed' AND run_at > now()";
+/// Syncs that do not wait for the login: none may be in somebody's hands when the held ones are counted.
+const OTHERS: &str = "SELECT count(*) AS number FROM jobs WHERE open AND kind = 'sync' AND NOT (state = 'ready' AND coalesce(reason, '') = 'login_needed' AND run_at > now())";
 const DONE: &str = "SELECT count(*) AS number FROM jobs WHERE state = 'done'";
 
 /// A process that does not outlive its test, and its log.
@@ -67,7 +68,7 @@ async fn a_dead_token_holds_every_job_at_no_cost_and_a_login_sets_all_going() {
     let mut sync = callscribe(&["sync", "--from", "30d"]);
     sync.envs(&desk.environment);
     assert!(tokio::task::spawn_blocking(move || sync.status().unwrap().success()).await.unwrap());
-    eventually("all jobs wait for a login", async || number(&store, HELD).await > 30).await;
+    eventually("all jobs wait for a login", async || number(&store, HELD).await > 30 && number(&store, OTHERS).await == 0).await;
 
     let jobs = number(&store, HELD).await;
     assert_eq!(number(&store, "SELECT coalesce(sum(attempt), 0) AS number FROM jobs").await, 0, "no attempt is used up");
@@ -89,12 +90,9 @@ async fn a_dead_token_holds_every_job_at_no_cost_and_a_login_sets_all_going() {
     assert_eq!(desk.vendor.requests().to("/v1/access_token"), 2);
     assert_eq!(workers.iter().flat_map(Process::errors).count(), 1, "told once");
 
-    let began = Instant::now();
     let ended = desk.log_in().await;
     assert!(ended.status == 0 && ended.stdout.contains("jobs that waited for it go on now"), "{ended:?}");
     eventually("all of them are done", async || number(&store, DONE).await >= jobs).await;
-    println!("{jobs} jobs resumed and done within {:?} of the login's beginning", began.elapsed());
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(number(&store, "SELECT count(*) AS number FROM oauth_tokens WHERE refused_at IS NULL AND refused_since IS NULL").await, 1);
 }
 
