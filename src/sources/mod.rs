@@ -192,6 +192,16 @@ pub enum SourceError {
         #[source]
         why: Arc<StoreError>,
     },
+    /// The tokens are being renewed, or their renewal failed just now: whoever renews them answers for that, the others only wait.
+    #[error("the tokens of {source_name} are being renewed: {what}")]
+    RenewalPending {
+        /// Whose.
+        source_name: SourceName,
+        /// How it stands.
+        what: &'static str,
+        /// When to ask again.
+        wait: Duration,
+    },
     /// The link has ended; a fresh one will work.
     #[error("the download link has ended")]
     LinkExpired {
@@ -222,7 +232,7 @@ impl SourceError {
             Self::LoginNeeded { .. } => Reason::LoginNeeded,
             Self::Forbidden { .. } => Reason::Forbidden,
             Self::WrongOrg { .. } => Reason::WrongOrg,
-            Self::Unavailable { .. } => Reason::VendorUnavailable,
+            Self::Unavailable { .. } | Self::RenewalPending { .. } => Reason::VendorUnavailable,
             Self::TokensUnavailable { .. } => Reason::DatabaseUnavailable,
             Self::TooWide { .. } | Self::Rejected { .. } => Reason::VendorRejected,
             Self::WrongShape { .. } => Reason::WrongShape,
@@ -236,7 +246,7 @@ impl SourceError {
     #[must_use]
     pub fn trace(&self) -> VendorTrace {
         match self {
-            Self::HostNotAllowed { .. } | Self::TokensUnavailable { .. } => VendorTrace::default(),
+            Self::HostNotAllowed { .. } | Self::TokensUnavailable { .. } | Self::RenewalPending { .. } => VendorTrace::default(),
             Self::RateLimited { trace, .. }
             | Self::WrongOrg { trace, .. }
             | Self::LoginNeeded { trace, .. }

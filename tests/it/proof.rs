@@ -1,12 +1,18 @@
 //! The proof that nothing is missing: whole systems of real processes against a vendor that misbehaves, compared with its truth.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use callscribe_simulators::{
     When,
     transcriber::{Profile, TranscriberPlan},
-    webex::{Endpoint, ErrorBody, Fault, RetryAfter, WebexPlan},
+    webex::{CallSpec, CallTruth, Calls, Endpoint, ErrorBody, Fault, RetryAfter, WebexPlan},
 };
+use chrono::{TimeDelta, Utc};
+use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::{harness, ledger::number, world::World};
 
@@ -19,6 +25,10 @@ fn transcriber() -> TranscriberPlan {
 
 async fn open_jobs(world: &World, kinds: &str) -> i64 {
     number(&world.database.store(), &format!("SELECT count(*) FROM jobs WHERE open AND kind IN ({kinds})")).await
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Faults that pass, each at a tenth: what they strike is well at the next answer. The forms of one fault share its tenth.
@@ -71,7 +81,6 @@ fn lasting() -> [Fault; 4] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "does not end within five minutes on two cores yet: every fault pauses everyone, and calls told without their status are read again late"]
 async fn a_thousand_calls_through_every_fault_at_a_tenth_end_as_the_truth_and_reconcile_says_so() {
     const CALLS: u32 = 1_000;
     let mut plan = WebexPlan::bench(CALLS);
@@ -90,7 +99,7 @@ async fn a_thousand_calls_through_every_fault_at_a_tenth_end_as_the_truth_and_re
         .setting("BACKOFF_MAX", "1s")
         .setting("CONCURRENCY_RECORDING", "32")
         .setting("CONCURRENCY_TRANSCRIPTION", "16")
-        .setting("MAX_ATTEMPTS_RECORDING", "100")
+        .setting("MAX_ATTEMPTS_RECORDING", "15")
         .setting("MAX_ATTEMPTS_SYNC", "100")
         .setting("MAX_ATTEMPTS_ENRICHMENT", "100")
         .setting("MAX_ATTEMPTS_UPKEEP", "100")
@@ -103,14 +112,23 @@ async fn a_thousand_calls_through_every_fault_at_a_tenth_end_as_the_truth_and_re
     })
     .await;
     harness::eventually_within(MINUTES, "every call is final", async || open_jobs(&world, "'recording', 'transcription'").await == 0).await;
-    let said = harness::eventually_within(MINUTES, "reconcile says that nothing is missing", async || {
+    let truth = world.webex.truth();
+    let unusable = truth.iter().filter(|call| matches!(call.expected.word(), "not_audio" | "recording_empty"));
+    let unusable: BTreeSet<_> = unusable.map(|call| (call.session_id.to_string(), call.expected.word().to_owned())).collect();
+    assert_eq!(unusable.len(), 50);
+    // what a passing fault killed is enqueued by `--fix`; what cannot be had stays missing, by name and with its reason
+    let report = harness::eventually_within(MINUTES, "reconcile names what no repair can bring, and nothing else", async || {
         let (code, said) = world.run(&["reconcile", "--from", "2d", "--fix", "--wait", "--json"]).await;
-        (code == Some(0)).then_some(said)
+        let report = serde_json::Deserializer::from_str(&said).into_iter::<Value>().next()?.ok()?;
+        let gaps = report["gaps"].as_array()?.iter().map(|gap| (word(&gap["subject"]), word(&gap["reason"])));
+        (code == Some(1) && report["under_way"] == 0 && gaps.collect::<BTreeSet<_>>() == unusable).then_some(report)
     })
     .await;
-    assert!(said.contains(&CALLS.to_string()), "{said}");
+    let sum = |name: &str| report["days"].as_array().unwrap().iter().map(|day| day[name].as_i64().unwrap()).sum::<i64>();
+    assert_eq!(sum("calls_listed"), i64::from(CALLS), "{report}");
+    assert_eq!((sum("calls_missing"), sum("recordings_missing"), sum("transcripts_missing")), (0, 50, 0), "{report}");
     world.assert_as_the_truth_says().await;
-    for call in world.webex.truth() {
+    for call in truth {
         let reason = call.expected.word();
         let ended = match reason {
             "stored" => "status = 'complete'".to_owned(),
@@ -165,5 +183,81 @@ async fn two_and_a_half_thousand_calls_with_eleven_hundred_in_one_millisecond_ar
     }
     let wanted = "SELECT count(*) FROM call_transcripts t JOIN jobs j USING (session_id) WHERE j.kind = 'recording'";
     harness::eventually("each has its transcript and its job", async || number(&store, wanted).await == i64::from(CALLS)).await;
+    world.database.assert_consistent().await;
+}
+
+/// Requests of the list of calls per day of a backfill, by the midnight that ends it (epoch milliseconds).
+fn requests_per_day(world: &World) -> BTreeMap<i64, usize> {
+    let mut counts = BTreeMap::new();
+    for request in world.webex.requests().matching(|request| request.path == "/v1/tasks") {
+        let to = url::form_urlencoded::parse(request.query.as_bytes()).find(|(name, _)| name == "to").unwrap().1.parse::<i64>().unwrap();
+        // live runs end at no midnight
+        if to % 86_400_000 == 0 {
+            *counts.entry(to).or_default() += 1;
+        }
+    }
+    counts
+}
+
+fn requests_of_backfills(world: &World) -> usize {
+    requests_per_day(world).values().sum()
+}
+
+async fn sync_the_month(world: &World) {
+    let midnight = Utc::now().date_naive();
+    let [from, to] = [30, 0].map(|days| (midnight - TimeDelta::days(days)).to_string());
+    let (code, said) = world.run(&["sync", "--from", &from, "--to", &to]).await;
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_of_backfill_whose_worker_is_killed_ten_times_is_complete_and_reads_no_day_twice_but_those_it_died_in() {
+    const A_DAY: u32 = 48;
+    let (spacing, like) = (Duration::from_hours(24) / A_DAY, Box::new(CallSpec::ago(Duration::ZERO)));
+    let plan = WebexPlan { calls: Calls::Many { count: 32 * A_DAY, spacing, like }, ..WebexPlan::bench(0) };
+    let latency = Fault::Latency { at: Endpoint::Tasks, by: Duration::from_millis(20) };
+    let world = World::new(plan.with(latency, When::Always), transcriber()).await;
+    let world = world.setting("WEBEX_CC_PAGE_SIZE", "10").setting("SYNC_INTERVAL", "1h");
+    let store = world.database.store();
+    let _scheduler = world.start(&["scheduler"]);
+    sync_the_month(&world).await;
+    for death in 1..=10 {
+        let mut worker = world.start(&["worker", "sync", "--concurrency", "1"]);
+        let until = requests_of_backfills(&world) + 1 + death * death * 7 % 17;
+        harness::eventually("it reads the pages of a day", async || requests_of_backfills(&world) >= until).await;
+        worker.signal(Signal::SIGKILL);
+        assert!(!worker.ended().await.success());
+    }
+    let _worker = world.start(&["worker", "sync", "--concurrency", "1"]);
+    let open = "SELECT count(*) FROM jobs WHERE open AND kind = 'sync'";
+    harness::eventually_within(MINUTES, "the month is synced", async || number(&store, open).await == 0).await;
+    let with_deaths = requests_per_day(&world);
+    assert_eq!(with_deaths.len(), 30);
+    let begun = |call: &&CallTruth| with_deaths.keys().any(|to| (to - 86_400_000..*to).contains(&call.start_time.timestamp_millis()));
+    let truth = world.webex.truth();
+    assert_eq!(truth.iter().filter(begun).count(), usize::try_from(30 * A_DAY).unwrap());
+    for call in truth.iter().filter(begun) {
+        let sql = format!(
+            "SELECT count(*) FROM call_interactions JOIN call_transcripts USING (session_id) WHERE session_id = '{}'",
+            call.session_id
+        );
+        assert_eq!(number(&store, &sql).await, 1, "{}", call.session_id);
+    }
+
+    // the same days once more, undisturbed
+    world.webex.requests().clear();
+    sync_the_month(&world).await;
+    harness::eventually_within(MINUTES, "the month is synced again", async || number(&store, open).await == 0).await;
+    let undisturbed = requests_per_day(&world);
+    for (day, requests) in with_deaths.iter().filter(|(day, requests)| undisturbed[*day] < **requests) {
+        let lost = format!(
+            "SELECT count(*) FROM job_attempts JOIN jobs ON jobs.id = job_id
+             WHERE outcome = 'lost' AND kind = 'sync' AND (payload ->> 'to')::timestamptz = to_timestamp({day} / 1000)"
+        );
+        let deaths = number(&store, &lost).await;
+        // the request on its way and the three pages in flight
+        let again = i64::try_from(requests - undisturbed[day]).unwrap();
+        assert!(deaths > 0 && again <= 4 * deaths, "{day}: {requests} requests, {} undisturbed, {deaths} deaths", undisturbed[day]);
+    }
     world.database.assert_consistent().await;
 }

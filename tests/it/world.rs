@@ -111,8 +111,10 @@ impl World {
         assert_eq!(number(&store, "SELECT count(*) FROM call_interactions").await, i64::try_from(truth.len()).unwrap());
         assert_eq!(number(&store, "SELECT count(*) FROM call_transcripts WHERE status = 'complete'").await, stored);
         assert_eq!(number(&store, "SELECT count(*) FROM call_recordings WHERE status = 'stored'").await, stored);
-        let objects = self.s3.client().list_objects_v2().bucket(harness::BUCKET).send().await.unwrap();
-        let audio = objects.contents().iter().filter(|object| object.key().is_some_and(|key| key.ends_with(".wav"))).count();
+        let pages = self.s3.client().list_objects_v2().bucket(harness::BUCKET).into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+        let objects = pages.iter().flat_map(|page| page.contents());
+        let audio = objects.filter(|object| object.key().is_some_and(|key| key.ends_with(".wav"))).count();
         assert_eq!(i64::try_from(audio).unwrap(), stored, "one object a recording");
         let uploads = self.s3.client().list_multipart_uploads().bucket(harness::BUCKET).send().await.unwrap();
         assert!(uploads.uploads().is_empty(), "no part is left behind");

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::{
     errors::Failed,
+    renewals::Renewals,
     vault::{Token, Vault},
 };
 use crate::{
@@ -33,8 +34,6 @@ use crate::{
 const BUDGET_PATIENCE: Duration = Duration::from_secs(2);
 /// A page of 1000 calls has about 1 MB; nothing else is as large.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
-/// After a fresh token was refused as well, tokens are not the trouble: no more refreshes for this long.
-const FRUITLESS: Duration = Duration::from_mins(5);
 /// Characters of an error of the JSON reader that are kept.
 const LONGEST_REASON: usize = 300;
 /// First and longest wait after a 429 that names none; the first is also the least that is ever waited.
@@ -102,20 +101,20 @@ pub(super) struct Api {
     pub(super) access: Access,
     pub(super) budget: Budget,
     pub(super) clock: Arc<dyn Clock>,
-    fruitless_until: Mutex<Option<Instant>>,
+    renewals: Renewals,
     throttled_in_a_row: AtomicU32,
 }
 
 impl Api {
     pub(super) fn new(http: Client, base: Url, org_id: OrgId, access: Access, budget: Budget, clock: Arc<dyn Clock>) -> Self {
-        Self { http, base, org_id, access, budget, clock, fruitless_until: Mutex::default(), throttled_in_a_row: AtomicU32::new(0) }
+        Self { http, base, org_id, access, budget, clock, renewals: Renewals::default(), throttled_in_a_row: AtomicU32::new(0) }
     }
 
     /// Makes the exchange; a token that is refused is renewed once.
     pub(super) async fn ask<T: DeserializeOwned>(&self, ask: &Ask) -> Result<Answer<T>, Refusal> {
         let token = self.token().await?;
         let (response, request_id) = self.exchange(ask, &token).await?;
-        if !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        if !refuses(&response) {
             return match self.read(ask, response, request_id).await {
                 Err(Refusal { error: SourceError::WrongOrg { .. }, .. }) if let Some(newer) = self.logged_in_since(&token).await? => {
                     let (response, request_id) = self.exchange(ask, &newer).await?;
@@ -124,10 +123,12 @@ impl Api {
                 answer => answer,
             };
         }
-        let Some(newer) = self.token_instead_of(&token).await? else { return self.read(ask, response, request_id).await };
+        let Some(newer) = self.token_instead_of(&token, &ask.url).await? else { return self.read(ask, response, request_id).await };
         let (response, request_id) = self.exchange(ask, &newer).await?;
-        if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            *self.fruitless_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + FRUITLESS);
+        if refuses(&response) {
+            self.renewals.was_in_vain(&ask.url, newer.version, Instant::now());
+        } else {
+            self.renewals.helped(&ask.url);
         }
         self.read(ask, response, request_id).await
     }
@@ -150,11 +151,10 @@ impl Api {
         }
     }
 
-    /// A token to try after `refused`, if trying makes sense.
-    async fn token_instead_of(&self, refused: &Token) -> Result<Option<Token>, SourceError> {
-        let fruitless = self.fruitless_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until);
+    /// A token to try after `url` refused this one, if trying makes sense.
+    async fn token_instead_of(&self, refused: &Token, url: &Url) -> Result<Option<Token>, SourceError> {
         match &self.access {
-            Access::Kept(vault) if !fruitless => vault.newer_than(refused.version).await.map(Some),
+            Access::Kept(vault) if self.renewals.are_worth_it(url, Instant::now()) => vault.newer_than(refused.version).await.map(Some),
             Access::Kept(_) | Access::Fixed(_) => self.logged_in_since(refused).await,
         }
     }
@@ -234,6 +234,11 @@ impl Api {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Whether the answer may be owed to the token: an expired one shows as 401 or as 403.
+fn refuses(response: &Response) -> bool {
+    matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 /// The organisation that an answer says it is of.

@@ -16,6 +16,7 @@ mod legs;
 mod login;
 mod number;
 mod oauth;
+mod renewals;
 pub mod search;
 mod shelf;
 mod subscriptions;

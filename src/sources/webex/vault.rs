@@ -156,8 +156,7 @@ impl Vault {
                     Err(error) => return Err(error),
                 }
             } else if Instant::now() >= deadline {
-                let what = "another process is refreshing the tokens and has not finished".to_owned();
-                return Err(unavailable(what, VendorTrace::default()));
+                return Err(pending("another process renews them and has not finished", LAST_LOOK));
             } else {
                 tokio::time::sleep(pause + self.jitter()).await;
                 pause = (pause * 2).min(LAST_LOOK);
@@ -267,6 +266,9 @@ fn unavailable(what: String, trace: VendorTrace) -> SourceError {
 }
 
 fn cooling_down(row: &TokenRow) -> SourceError {
-    let what = format!("the token endpoint failed just now; it is asked again in {} ms", row.held_milliseconds);
-    unavailable(what, VendorTrace::default())
+    pending("the token endpoint failed just now", Duration::from_millis(u64::try_from(row.held_milliseconds).unwrap_or_default()))
+}
+
+fn pending(what: &'static str, wait: Duration) -> SourceError {
+    SourceError::RenewalPending { source_name: SourceName::Webex, what, wait }
 }
