@@ -9,7 +9,7 @@ use callscribe::{
     sources::PageCursor,
     store::completeness::{ListCount, Listed},
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use uuid::Uuid;
@@ -36,6 +36,9 @@ pub(super) struct Reading {
     pub(super) comparison: Uuid,
     listed: u64,
     open: u64,
+    /// The beginning of the youngest call counted: pages come oldest first, so what began before it was told twice.
+    #[serde(default)]
+    youngest: Option<DateTime<Utc>>,
 }
 
 /// What the days compared so far come to.
@@ -92,15 +95,18 @@ impl Comparison {
             comparison: Uuid::new_v4(),
             listed: 0,
             open: 0,
+            youngest: None,
         })
     }
 
-    /// Counts the calls of a page.
+    /// Counts the calls of a page that no earlier page told.
     pub(super) fn count(&mut self, listed: &[Listed]) {
-        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        if let Some(reading) = &mut self.reading {
-            reading.listed += number(listed.len());
-            reading.open += number(listed.iter().filter(|call| !call.long_over).count());
+        let Some(reading) = &mut self.reading else { return };
+        let counted_to = reading.youngest;
+        for call in listed.iter().filter(|call| counted_to.is_none_or(|counted| call.start_time >= counted)) {
+            reading.listed += 1;
+            reading.open += u64::from(!call.long_over);
+            reading.youngest = reading.youngest.max(Some(call.start_time));
         }
     }
 
@@ -115,5 +121,29 @@ impl Comparison {
     pub(super) fn end_day(&mut self) -> ListCount {
         self.days.pop_front();
         self.reading.take().map_or_else(ListCount::default, |reading| ListCount { listed: reading.listed, open: reading.open })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callscribe::domain::SessionId;
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_two_pages_tell_is_counted_once() {
+        let midnight: DateTime<Utc> = "2026-03-02T00:00:00Z".parse().unwrap();
+        let day = Window::new(midnight, midnight + TimeDelta::days(1)).unwrap();
+        let at = |minute: i64| Listed {
+            session_id: SessionId::parse(format!("call-{minute}")).unwrap(),
+            start_time: midnight + TimeDelta::minutes(minute),
+            long_over: minute != 2,
+        };
+        let mut comparison = Comparison::of(vec![day]);
+        comparison.reading(day);
+        comparison.count(&[at(1), at(2)]);
+        comparison.count(&[at(1), at(3), at(4)]);
+        let counted = comparison.end_day();
+        assert_eq!((counted.listed, counted.open), (4, 1));
     }
 }
