@@ -1,1 +1,3 @@
-//! What the benchmarks share.
+//! What the benchmarks of whole processes share.
+
+pub mod stage;

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
+use callscribe::clock::{Clock, SystemClock};
 use callscribe_simulators::{
     When,
     transcriber::{Profile, TranscriberPlan},
     webex::{CallSpec, CallTruth, Calls, Endpoint, ErrorBody, Fault, RetryAfter, WebexPlan},
 };
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -204,7 +205,7 @@ fn requests_of_backfills(world: &World) -> usize {
 }
 
 async fn sync_the_month(world: &World) {
-    let midnight = Utc::now().date_naive();
+    let midnight = SystemClock.now().date_naive();
     let [from, to] = [30, 0].map(|days| (midnight - TimeDelta::days(days)).to_string());
     let (code, said) = world.run(&["sync", "--from", &from, "--to", &to]).await;
     assert_eq!(code, Some(0), "{said}");
