@@ -117,17 +117,25 @@ pub async fn gaps_of_day(connection: &mut Connection, day: &Day<'_>) -> Result<V
     rows.into_iter().map(gap).collect()
 }
 
-/// Ends a day's comparison: gaps that it did not find are gone, and the day's row says what it counted. Calls that are missing are
-/// counted in the gaps noted, so that a comparison taken up after a crash counts none twice.
+/// Ends a day's comparison: gaps that it did not find are gone, and the day's row says what it counted. A part of the day that was
+/// compared by itself, as the first night does with the day the history begins in, is told by the whole day from now on. Calls that
+/// are missing are counted in the gaps noted, so that a comparison taken up after a crash counts none twice.
 pub async fn close_day(connection: &mut Connection, day: &Day<'_>, list: ListCount, held: &Held) -> Result<(), StoreError> {
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    diesel::sql_query("DELETE FROM completeness_gaps WHERE source = $1 AND org_id = $2 AND window_from = $3 AND comparison <> $4")
-        .bind::<sql_types::Text, _>(day.source.as_str())
-        .bind::<sql_types::Text, _>(day.org.as_str())
-        .bind::<sql_types::Timestamptz, _>(day.window.from)
-        .bind::<sql_types::Uuid, _>(day.comparison)
-        .execute(connection)
-        .await?;
+    diesel::sql_query(
+        "WITH parts AS (
+             DELETE FROM completeness_windows
+             WHERE source = $1 AND org_id = $2 AND window_from > $3 AND window_to <= $5 RETURNING window_from)
+         DELETE FROM completeness_gaps
+         WHERE source = $1 AND org_id = $2 AND comparison <> $4 AND (window_from = $3 OR window_from IN (SELECT window_from FROM parts))",
+    )
+    .bind::<sql_types::Text, _>(day.source.as_str())
+    .bind::<sql_types::Text, _>(day.org.as_str())
+    .bind::<sql_types::Timestamptz, _>(day.window.from)
+    .bind::<sql_types::Uuid, _>(day.comparison)
+    .bind::<sql_types::Timestamptz, _>(day.window.to)
+    .execute(connection)
+    .await?;
     diesel::sql_query(
         "INSERT INTO completeness_windows AS known (
              source, org_id, window_from, window_to, calls_listed, calls_open, calls_missing,

@@ -296,3 +296,21 @@ async fn a_night_compares_from_the_first_sync_on_and_again_what_was_late() {
     reconcile(&scene, task(None, Repair::Calls)).await;
     assert_eq!(gaps(&scene).await, vec![gap("calls", "late", "not_held")]);
 }
+
+#[tokio::test]
+async fn a_part_of_a_day_is_told_by_the_whole_day_once_that_is_compared() {
+    let mut scene = Scene::new().await;
+    scene.settings.first_look_back = Duration::from_hours(40);
+    scene.tenant.closed("kept", noon() - HOUR * 38);
+    scene.live().await.assert_done();
+    others_work(&scene).await;
+    scene.tenant.trouble(scene.tenant.asked().len() + 1, Trouble::Unreadable);
+    reconcile(&scene, task(None, Repair::Nothing)).await;
+    let froms = async |scene: &Scene| days(scene).await.iter().map(|day| day.window_from).collect::<Vec<_>>();
+    let midnights = [60, 36, 12].map(|hours| noon() - HOUR * hours);
+    assert_eq!(froms(&scene).await, [noon() - HOUR * 40, midnights[1], midnights[2]], "the history begins in the first of them");
+    assert_eq!(gaps(&scene).await.len(), 1);
+    reconcile(&scene, task(Some(Window::new(midnights[0], noon()).unwrap()), Repair::Nothing)).await;
+    assert_eq!(froms(&scene).await, midnights);
+    assert_eq!(gaps(&scene).await, vec![], "what the part lacked is not red for ever");
+}
