@@ -21,6 +21,10 @@ demo: setup ## see it work: 25 simulated calls synced, recorded and transcribed 
 test: setup ## run the whole suite; every test brings services of its own
 	$(CARGO) test --workspace
 
+.PHONY: chaos
+chaos: setup ## some minutes of kills, freezes and broken connections; prints its seed (CALLSCRIBE_CHAOS_SEED, CALLSCRIBE_CHAOS_MINUTES)
+	$(CARGO) test --workspace --test it chaos::some_minutes -- --ignored --nocapture
+
 .PHONY: lint
 lint: ## check formatting, lints and shell scripts; change nothing
 	$(CARGO) fmt --all --check

@@ -6,6 +6,7 @@
 mod api;
 mod blob;
 mod calls;
+mod chaos;
 mod chats;
 mod cli;
 mod demo;

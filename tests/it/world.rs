@@ -7,6 +7,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
+use callscribe::config::RedisSettings;
 use callscribe_simulators::{
     transcriber::{Transcriber, TranscriberPlan},
     webex::{Webex, WebexPlan},
@@ -17,14 +18,14 @@ use nix::{
 };
 
 use crate::{
-    harness::{self, TestDatabase},
+    harness::{self, PrivateServices, TestDatabase},
     ledger::number,
 };
 
 /// Everything outside that the processes talk to.
 pub(crate) struct World {
     pub(crate) database: TestDatabase,
-    s3: harness::TestS3,
+    pub(crate) s3: harness::TestS3,
     pub(crate) webex: Webex,
     pub(crate) transcriber: Transcriber,
     pub(crate) environment: BTreeMap<&'static str, String>,
@@ -33,8 +34,16 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(webex: WebexPlan, transcriber: TranscriberPlan) -> Self {
-        let database = harness::database().await;
-        let redis = harness::redis().await;
+        let (database, redis) = (harness::database().await, harness::redis().await);
+        Self::with(database, redis, webex, transcriber).await
+    }
+
+    /// The same on servers of the test's own.
+    pub(crate) async fn on(services: &PrivateServices, webex: WebexPlan, transcriber: TranscriberPlan) -> Self {
+        Self::with(services.database().await, services.redis(), webex, transcriber).await
+    }
+
+    async fn with(database: TestDatabase, redis: RedisSettings, webex: WebexPlan, transcriber: TranscriberPlan) -> Self {
         let s3 = harness::s3().await;
         let webex = Webex::start(webex).await.unwrap();
         let transcriber = Transcriber::start(transcriber).await.unwrap();
@@ -111,10 +120,7 @@ impl World {
         assert_eq!(number(&store, "SELECT count(*) FROM call_interactions").await, i64::try_from(truth.len()).unwrap());
         assert_eq!(number(&store, "SELECT count(*) FROM call_transcripts WHERE status = 'complete'").await, stored);
         assert_eq!(number(&store, "SELECT count(*) FROM call_recordings WHERE status = 'stored'").await, stored);
-        let pages = self.s3.client().list_objects_v2().bucket(harness::BUCKET).into_paginator().send();
-        let pages = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
-        let objects = pages.iter().flat_map(|page| page.contents());
-        let audio = objects.filter(|object| object.key().is_some_and(|key| key.ends_with(".wav"))).count();
+        let audio = self.objects().await.into_iter().filter(|key| key.ends_with(".wav")).count();
         assert_eq!(i64::try_from(audio).unwrap(), stored, "one object a recording");
         let uploads = self.s3.client().list_multipart_uploads().bucket(harness::BUCKET).send().await.unwrap();
         assert!(uploads.uploads().is_empty(), "no part is left behind");
@@ -127,6 +133,22 @@ impl World {
             assert_eq!(number(&store, &sql).await, 1, "the transcript of {} begins as the call does", call.session_id);
         }
         self.database.assert_consistent().await;
+    }
+
+    /// Every object belongs to a recording that is stored.
+    pub(crate) async fn assert_no_object_is_an_orphan(&self) {
+        let store = self.database.store();
+        for key in self.objects().await {
+            let (call, _) = key.rsplit_once('.').unwrap();
+            let sql = format!("SELECT count(*) FROM call_recordings WHERE status = 'stored' AND object_key LIKE '{call}.%'");
+            assert_eq!(number(&store, &sql).await, 1, "whose is {key}?");
+        }
+    }
+
+    async fn objects(&self) -> Vec<String> {
+        let pages = self.s3.client().list_objects_v2().bucket(harness::BUCKET).into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+        pages.iter().flat_map(|page| page.contents()).filter_map(|object| object.key().map(str::to_owned)).collect()
     }
 }
 

@@ -21,7 +21,8 @@ const POOL_SIZE: usize = 4;
 /// A migrated database that nobody else uses; dropped when this is.
 #[derive(Debug)]
 pub(crate) struct TestDatabase {
-    name: String,
+    /// `None`: it goes with its server.
+    name: Option<String>,
     url: String,
 }
 
@@ -36,7 +37,13 @@ pub(crate) async fn database() -> TestDatabase {
         // copying files is quicker than logging them while nothing is synced to disk
         run(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")).await;
     }
-    TestDatabase { url: url_of(&name).await, name }
+    TestDatabase { url: url_of(&name).await, name: Some(name) }
+}
+
+/// The database at `url`, migrated; it goes with its server.
+pub(super) async fn migrated_at(url: &str) -> TestDatabase {
+    migrate(&store_at(url)).await.expect("the migrations apply");
+    TestDatabase { name: None, url: url.to_owned() }
 }
 
 impl TestDatabase {
@@ -143,7 +150,8 @@ impl Drop for TestDatabase {
             });
             sender
         });
-        let url = self.url.replacen(&format!("/{}?", self.name), "/postgres?", 1);
-        let _ = DROPPER.send((url, self.name.clone()));
+        let Some(name) = self.name.take() else { return };
+        let url = self.url.replacen(&format!("/{name}?"), "/postgres?", 1);
+        let _ = DROPPER.send((url, name));
     }
 }

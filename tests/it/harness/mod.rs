@@ -17,6 +17,6 @@ mod services;
 
 pub(crate) use database::{TestDatabase, database};
 pub(crate) use patience::{eventually, eventually_within, travel};
-pub(crate) use proxy::{Fault, proxy};
+pub(crate) use proxy::{Fault, Proxy, proxy};
 pub(crate) use s3::{ACCESS_KEY, BUCKET, SECRET_KEY, TestS3, client, s3, s3_in, settings};
-pub(crate) use services::{hints, private_services, redis, temp_dir};
+pub(crate) use services::{PrivateServices, hints, private_services, redis, temp_dir};

@@ -80,6 +80,11 @@ impl PrivateServices {
         self.services.database_url()
     }
 
+    /// A database of these servers, migrated and empty.
+    pub(crate) async fn database(&self) -> super::TestDatabase {
+        super::database::migrated_at(&self.database_url()).await
+    }
+
     /// A store on that database, migrated.
     pub(crate) async fn store(&self) -> callscribe::store::Store {
         let store = super::database::store_at(&self.database_url());
