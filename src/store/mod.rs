@@ -8,6 +8,7 @@ pub mod chats;
 mod clean;
 pub mod completeness;
 pub mod logins;
+mod migrations;
 pub mod pool;
 mod prepared;
 pub mod quarantine;
@@ -22,7 +23,8 @@ pub mod transcriptions;
 pub mod transcripts;
 pub mod webhook_events;
 
-pub use pool::{Pool, PooledConnection, Store, StoreError, migrate, missing_migrations};
+pub use migrations::{SchemaState, SchemaVersion, migrate, missing_migrations, schema_state};
+pub use pool::{Pool, PooledConnection, Store, StoreError};
 pub use prepared::Prepared;
 pub use seal::{SealError, Sealer};
 

@@ -1,23 +1,20 @@
-//! The pool of connections and the migrations that ship with the program.
+//! The pool of connections.
 
 use std::time::Duration;
 
 use deadpool::managed::QueueMode;
-use diesel::{ConnectionError, ConnectionResult, migration::MigrationSource, pg::Pg, result::DatabaseErrorKind};
+use diesel::{ConnectionError, ConnectionResult, result::DatabaseErrorKind};
 use diesel_async::{
-    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
+    AsyncConnection, AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{
         AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
         deadpool::{BuildError, Object, PoolError},
     },
 };
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::{FutureExt, future::BoxFuture};
 use secrecy::ExposeSecret;
 
 use crate::config::DatabaseSettings;
-
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// The pool. Cloning it clones a handle.
 pub type Pool = diesel_async::pooled_connection::deadpool::Pool<AsyncPgConnection>;
@@ -144,44 +141,4 @@ fn establish(url: String, statement_timeout: Duration) -> BoxFuture<'static, Con
         Ok(connection)
     }
     .boxed()
-}
-
-/// Applies the migrations that are missing and returns their names. Two at once are safe: one waits for the other.
-pub async fn migrate(store: &Store) -> Result<Vec<String>, StoreError> {
-    /// Any number would do, as long as every version agrees on it.
-    const MIGRATION_LOCK: i64 = 0x6361_6c6c_7363;
-    let mut guard = store.dedicated().await?;
-    guard.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
-    let connection = store.dedicated().await?;
-    let applied = tokio::task::spawn_blocking(move || {
-        let mut harness = AsyncMigrationHarness::new(connection);
-        let applied = harness.run_pending_migrations(MIGRATIONS).map_err(|error| StoreError::Migration(error.to_string()))?;
-        Ok::<_, StoreError>(applied.into_iter().map(|version| version.to_string()).collect::<Vec<_>>())
-    })
-    .await
-    .map_err(|error| StoreError::Migration(error.to_string()))?;
-    guard.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})")).await?;
-    applied
-}
-
-#[derive(diesel::QueryableByName)]
-struct Applied {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    version: String,
-}
-
-/// Versions of the migrations that this program knows and the database lacks; empty when the schema is current or newer.
-pub async fn missing_migrations(connection: &mut AsyncPgConnection) -> Result<Vec<String>, StoreError> {
-    let known: Vec<String> = MigrationSource::<Pg>::migrations(&MIGRATIONS)
-        .map_err(|error| StoreError::Migration(error.to_string()))?
-        .iter()
-        .map(|migration| migration.name().version().to_string())
-        .collect();
-    let there: Vec<Applied> =
-        diesel::sql_query("SELECT 'yes' AS version WHERE to_regclass('__diesel_schema_migrations') IS NOT NULL").load(connection).await?;
-    if there.is_empty() {
-        return Ok(known);
-    }
-    let applied: Vec<Applied> = diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(connection).await?;
-    Ok(known.into_iter().filter(|version| !applied.iter().any(|row| row.version == *version)).collect())
 }

@@ -4,6 +4,7 @@ mod commands;
 mod deployment;
 mod documents;
 mod layers;
+mod migrations;
 mod schema;
 mod source_text;
 mod states;

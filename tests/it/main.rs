@@ -19,6 +19,7 @@ mod inspect;
 mod ledger;
 mod ledger_rows;
 mod login;
+mod migrate;
 mod network;
 mod outbound;
 mod processes;
