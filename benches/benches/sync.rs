@@ -20,7 +20,7 @@ use callscribe::{
     config::{DatabaseSettings, SyncSettings},
     domain::{Call, Direction, EndTimeSource, JobKind, OrgId, RecordingOffer, SessionId, SourceName, Window},
     embedded::{Durability, EmbeddedOptions, Services},
-    ledger::{self, Claimant, Handler, NewJob, Outcome, RunContext, WorkerIdentity},
+    ledger::{self, Claimant, Handler, NewJob, Outcome, RunContext, VendorTrace, WorkerIdentity},
     schedule::SyncPayload,
     sources::{CallPage, Download, PageCursor, RecordingAnswer, Source, SourceError},
     store::{self, Store},
@@ -165,7 +165,7 @@ impl Source for Canned {
     }
 
     async fn recordings(&self, _: &SessionId) -> Result<RecordingAnswer, SourceError> {
-        Ok(RecordingAnswer::Nothing)
+        Ok(RecordingAnswer::Nothing { trace: VendorTrace::default() })
     }
 
     async fn download(&self, _: &RecordingOffer, _: u64) -> Result<Download, SourceError> {

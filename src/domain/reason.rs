@@ -169,7 +169,9 @@ impl Reason {
             Self::RateLimited | Self::BudgetSpent => "nothing: it waits its turn; WEBEX_BUDGET_PER_MINUTE is the shared budget",
             Self::VendorRejected | Self::WrongShape => "send the request id to the vendor's support, or report a bug with the error text",
             Self::LoginNeeded => "run `callscribe webex login`; jobs wait, use up no attempts, and go on by themselves",
-            Self::Forbidden => "give the integration the scope or role the error names, consent again, then requeue",
+            Self::Forbidden => {
+                "give the integration the scope or role the error names, then `callscribe webex login`; jobs wait and go on by themselves"
+            }
             Self::WrongOrg => "run `callscribe webex login` in the tenant that WEBEX_CC_ORG_ID names; jobs wait and go on by themselves",
             Self::ProviderUnavailable => "nothing while it retries; once dead, requeue it when the transcriber is well",
             Self::ProviderRejected => "read the error; change the model or settings, then requeue",

@@ -75,11 +75,22 @@ pub enum DetailsBy {
 #[derive(Debug, Clone)]
 pub enum RecordingAnswer {
     /// These can be fetched now; possibly several legs.
-    Offered(Vec<RecordingOffer>),
+    Offered {
+        /// Not empty.
+        offers: Vec<RecordingOffer>,
+        /// The answer that told them: the one to name when none of them is what was looked for.
+        trace: VendorTrace,
+    },
     /// Nothing yet, or never: the vendor does not say which.
-    Nothing,
+    Nothing {
+        /// The answer that told none.
+        trace: VendorTrace,
+    },
     /// The vendor says that it was deleted.
-    Purged,
+    Purged {
+        /// The answer that told so.
+        trace: VendorTrace,
+    },
 }
 
 /// The bytes of a recording on their way.

@@ -165,6 +165,39 @@ async fn metrics_tell_what_the_ledger_holds() {
 }
 
 #[tokio::test]
+async fn metrics_tell_how_long_each_credential_will_do_and_whether_a_person_must_log_in() {
+    let database = harness::database().await;
+    let store = database.store();
+    // credentials of this test's own, since tests share the process's figures
+    run(
+        &store,
+        "INSERT INTO oauth_tokens (name, access_token, access_expires_at, refresh_token, refresh_expires_at, refused_at, refused_why) VALUES
+             ('good', 'x', now() + interval '1 hour', 'x', now() + interval '10 days', NULL, NULL),
+             ('ended', 'x', now() - interval '1 hour', 'x', now() - interval '1 day', NULL, NULL),
+             ('refused', 'x', now() + interval '1 hour', 'x', NULL, now(), 'invalid_grant')",
+    )
+    .await;
+    let api = Api::start(ApiState::new(store.clone(), registry()).with_hints(harness::hints().await)).await;
+    let text = api.get("/metrics").await.text().await.unwrap();
+    let told = |metric: &str, credential: &str| -> Option<f64> {
+        let line = format!("{metric}{{credential=\"{credential}\"}} ");
+        text.lines().find_map(|each| each.strip_prefix(&line)).map(|value| value.parse().unwrap())
+    };
+    let (access, refresh) = ("callscribe_access_token_seconds_left", "callscribe_refresh_token_seconds_left");
+    assert!((3_000.0..=3_600.0).contains(&told(access, "good").unwrap()), "{text}");
+    assert!((860_000.0..=864_000.0).contains(&told(refresh, "good").unwrap()), "{text}");
+    assert_eq!((told(access, "ended"), told(refresh, "ended")), (Some(0.0), Some(0.0)), "{text}");
+    assert_eq!(told(refresh, "refused"), None, "what the vendor never told is not shown as a figure:\n{text}");
+    let needed = |credential| told("callscribe_login_needed", credential);
+    assert_eq!((needed("good"), needed("ended"), needed("refused")), (Some(0.0), Some(1.0), Some(1.0)), "{text}");
+
+    run(&store, "UPDATE oauth_tokens SET refused_at = NULL, refused_why = NULL WHERE name = 'refused'").await;
+    let after = Api::start(ApiState::new(store, registry()).with_hints(harness::hints().await)).await;
+    let text = after.get("/metrics").await.text().await.unwrap();
+    assert!(text.contains("callscribe_login_needed{credential=\"refused\"} 0"), "a login takes the alert away:\n{text}");
+}
+
+#[tokio::test]
 async fn answers_carry_an_id_and_strangers_are_told_where_they_are() {
     let database = harness::database().await;
     let api = Api::start(state(database.store(), harness::hints().await)).await;

@@ -261,6 +261,24 @@ async fn the_same_call_twice_is_one_object_copied_once() {
     assert_eq!(stage.text("SELECT count(*)::text AS text FROM jobs WHERE kind = 'transcription'").await, "1");
 }
 
+/// The vendor's support asks for the id of a request that said "nothing", too: it is stored, and shown to people.
+async fn every_answer_of_nothing_can_be_traced(stage: &Stage, runs: usize) {
+    let traced = "SELECT string_agg(vendor_status || ' ' || vendor_request, ',' ORDER BY run) AS text FROM job_attempts";
+    let traced = stage.text(traced).await;
+    let traced: Vec<&str> = traced.split(',').collect();
+    assert_eq!(traced.len(), runs, "{traced:?}");
+    let job = stage.text("SELECT id::text AS text FROM jobs WHERE kind = 'recording'").await;
+    let mut command = crate::cli::callscribe(&["jobs", "show", &job]);
+    command.env("DATABASE_URL", stage.database.url());
+    let shown = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    for trace in traced {
+        let (status, request) = trace.split_once(' ').unwrap();
+        assert_eq!(status, "200");
+        assert!(shown.contains(&format!("vendor: HTTP 200, request id {request}\n")), "{request} is not shown:\n{shown}");
+    }
+}
+
 /// The job is due again, as after a crash between its effect and its end.
 async fn again(stage: &Stage) {
     let mut connection = stage.context.store.connection().await.unwrap();
@@ -279,6 +297,7 @@ async fn a_recording_that_is_not_ready_is_waited_for_on_the_schedule_and_then_th
         again(&stage).await;
     }
     assert_eq!(stage.run().await, ended("stop", Reason::NoRecording));
+    every_answer_of_nothing_can_be_traced(&stage, 3).await;
     assert_eq!(stage.transcript_status().await, "error/error");
     assert_eq!(stage.text("SELECT error_code AS text FROM call_transcripts").await, "no_recording");
 }

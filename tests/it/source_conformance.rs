@@ -91,7 +91,7 @@ async fn it_has_nothing_to_tell_of_the_future(subject: &Subject) {
 
 async fn it_offers_recordings_that_can_be_fetched_and_resumed(subject: &Subject) {
     for session in &subject.recorded {
-        let RecordingAnswer::Offered(offers) = subject.source.recordings(session).await.unwrap() else {
+        let RecordingAnswer::Offered { offers, .. } = subject.source.recordings(session).await.unwrap() else {
             panic!("{session} has no recording")
         };
         let offer = offers.first().expect("an offer");
@@ -106,7 +106,7 @@ async fn it_offers_recordings_that_can_be_fetched_and_resumed(subject: &Subject)
         assert_eq!(bytes, &whole[from..], "a resumed download is the rest of the first");
     }
     let unknown = SessionId::parse("00000000-0000-4000-8000-000000000000").unwrap();
-    assert!(!matches!(subject.source.recordings(&unknown).await, Ok(RecordingAnswer::Offered(_))));
+    assert!(!matches!(subject.source.recordings(&unknown).await, Ok(RecordingAnswer::Offered { .. })));
 }
 
 #[tokio::test]

@@ -36,6 +36,8 @@ pub(super) struct Capture {
     pub(super) recordings: Vec<RecordingOffer>,
     pub(super) transcripts: Vec<TranscriptOffer>,
     pub(super) chats: Vec<ChatFile>,
+    /// The answer that told it.
+    pub(super) trace: VendorTrace,
 }
 
 /// A file of what was written. The link in it is a secret that ends soon.
@@ -98,7 +100,7 @@ struct WireAttributes {
     calltype: Option<String>,
 }
 
-/// What there is of each of `sessions` (unique, at most ten); a call that the answer leaves out has nothing.
+/// What there is of each of `sessions` (unique, at most ten), all of them: a call that the answer leaves out has nothing.
 pub(super) async fn query(api: &Api, sessions: &[SessionId]) -> Result<HashMap<String, Capture>, SourceError> {
     let answer = match ask(api, sessions, true).await {
         // an API from before April 2026 does not know the field; if it was something else, the answer is the same again
@@ -106,7 +108,11 @@ pub(super) async fn query(api: &Api, sessions: &[SessionId]) -> Result<HashMap<S
         answer => answer?,
     };
     let wire = read(answer.content, &answer.trace)?;
-    Ok(wire.data.into_iter().filter_map(|capture| offers(capture, sessions)).collect())
+    let trace = answer.trace;
+    let nothing = |session: &SessionId| (session.to_string(), Capture { trace: trace.clone(), ..Capture::default() });
+    let mut captures: HashMap<_, _> = sessions.iter().map(nothing).collect();
+    captures.extend(wire.data.into_iter().filter_map(|capture| offers(capture, sessions, &trace)));
+    Ok(captures)
 }
 
 /// Segments are asked for, too: a call may be recorded in pieces only, and every recording becomes a row.
@@ -134,7 +140,7 @@ fn read(answer: Value, trace: &VendorTrace) -> Result<WireAnswer, SourceError> {
     })
 }
 
-fn offers(capture: WireCapture, sessions: &[SessionId]) -> Option<(String, Capture)> {
+fn offers(capture: WireCapture, sessions: &[SessionId], trace: &VendorTrace) -> Option<(String, Capture)> {
     let task = capture.taskid.or_else(|| match sessions {
         [only] => Some(only.to_string()),
         _ => None,
@@ -152,7 +158,7 @@ fn offers(capture: WireCapture, sessions: &[SessionId]) -> Option<(String, Captu
     }
     // the one that was made of the recording, and the latest of several
     transcripts.sort_by_key(|offer| (!offer.of_recording, std::cmp::Reverse(offer.created_at)));
-    Some((session.to_string(), Capture { recordings, transcripts, chats }))
+    Some((session.to_string(), Capture { recordings, transcripts, chats, trace: trace.clone() }))
 }
 
 /// One element of `recording[]`; one that cannot be read or has no link is told and left out, so that the others can be used.

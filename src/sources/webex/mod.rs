@@ -38,6 +38,7 @@ use url::Url;
 pub use self::login::{Invitation, LoggedIn, LoginError, LoginWay, SCOPES_FOR_WEBHOOKS, SCOPES_TO_READ, WebexLogin};
 use self::{
     api::{Access, Api},
+    captures::Capture,
     case_number::CaseNumbers,
     download::Downloads,
     gather::Gatherer,
@@ -190,9 +191,9 @@ impl Source for Webex {
     }
 
     async fn recordings(&self, session: &SessionId) -> Result<RecordingAnswer, SourceError> {
-        let offers = self.captures.capture(session).await?.recordings;
+        let Capture { recordings: offers, trace, .. } = self.captures.capture(session).await?;
         // this API never tells "deleted" from "not yet": only the list of tasks knows what was meant to be recorded
-        Ok(if offers.is_empty() { RecordingAnswer::Nothing } else { RecordingAnswer::Offered(offers) })
+        Ok(if offers.is_empty() { RecordingAnswer::Nothing { trace } } else { RecordingAnswer::Offered { offers, trace } })
     }
 
     async fn download(&self, offer: &RecordingOffer, from_byte: u64) -> Result<Download, SourceError> {

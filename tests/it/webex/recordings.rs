@@ -17,8 +17,8 @@ use super::office::Office;
 
 async fn offers(source: &Webex, session: &SessionId) -> Vec<RecordingOffer> {
     match source.recordings(session).await.unwrap() {
-        RecordingAnswer::Offered(offers) => offers,
-        RecordingAnswer::Nothing | RecordingAnswer::Purged => Vec::new(),
+        RecordingAnswer::Offered { offers, .. } => offers,
+        RecordingAnswer::Nothing { .. } | RecordingAnswer::Purged { .. } => Vec::new(),
     }
 }
 
@@ -66,11 +66,11 @@ async fn not_yet_never_and_left_out_all_say_nothing() {
     for fault in [Fault::NotReadyFor { polls: 1 }, Fault::NeverRecorded, Fault::Purged, Fault::MissingTaskId] {
         let office = Office::open(WebexPlan::ordinary(7, 2).with(fault.clone(), When::Always)).await;
         let source = office.process();
-        assert!(matches!(source.recordings(&office.session(0)).await.unwrap(), RecordingAnswer::Nothing), "{fault:?}");
+        assert!(matches!(source.recordings(&office.session(0)).await.unwrap(), RecordingAnswer::Nothing { .. }), "{fault:?}");
     }
     let office = Office::open(WebexPlan::ordinary(7, 2)).await;
     let unknown = SessionId::parse("aaaaaaaa-0000-4000-8000-000000000000").unwrap();
-    assert!(matches!(office.process().recordings(&unknown).await.unwrap(), RecordingAnswer::Nothing));
+    assert!(matches!(office.process().recordings(&unknown).await.unwrap(), RecordingAnswer::Nothing { .. }));
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn an_id_that_the_vendor_cannot_know_spoils_nobody_elses_question() {
     let odd = SessionId::parse("not-a-uuid").unwrap();
     let good = office.session(0);
     let (good, odd) = tokio::join!(source.recordings(&good), source.recordings(&odd));
-    assert!(matches!(good.unwrap(), RecordingAnswer::Offered(_)));
+    assert!(matches!(good.unwrap(), RecordingAnswer::Offered { .. }));
     assert!(matches!(odd.unwrap_err(), SourceError::Rejected { .. }));
 }
 

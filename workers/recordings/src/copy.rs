@@ -68,11 +68,11 @@ async fn pause(plan: &Plan, wait: Duration) -> Result<(), Trouble> {
 /// The same recording behind a fresh link.
 async fn fresh_offer(plan: &Plan) -> Result<RecordingOffer, Trouble> {
     match plan.source.recordings(&plan.offer.session_id).await? {
-        RecordingAnswer::Offered(offers) => {
-            offers.into_iter().find(|offer| offer.recording_id == plan.offer.recording_id).ok_or(Trouble::NothingYet)
+        RecordingAnswer::Offered { offers, trace } => {
+            offers.into_iter().find(|offer| offer.recording_id == plan.offer.recording_id).ok_or(Trouble::NothingYet(trace))
         }
-        RecordingAnswer::Nothing => Err(Trouble::NothingYet),
-        RecordingAnswer::Purged => Err(Trouble::Purged),
+        RecordingAnswer::Nothing { trace } => Err(Trouble::NothingYet(trace)),
+        RecordingAnswer::Purged { trace } => Err(Trouble::Purged(trace)),
     }
 }
 

@@ -25,7 +25,7 @@ use callscribe::{
     clock::Clock,
     config::RecordingSettings,
     domain::{JobKind, Leg, RecordingOffer, SessionId, SourceName},
-    ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, enqueue, enqueue_or_reopen, hold},
+    ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_or_reopen, hold},
     sources::{RecordingAnswer, Source},
     store::{
         Connection,
@@ -112,12 +112,12 @@ impl RecordingHandler {
         let call = begin(context.store.connection().await?.as_mut(), job, session, asks_for_summary).await?;
         let source_name = call.source;
         let source = self.sources.get(&source_name).ok_or(Trouble::NoSource(source_name))?;
-        let offers = match source.recordings(session).await? {
-            RecordingAnswer::Offered(offers) if !offers.is_empty() => offers,
-            RecordingAnswer::Offered(_) | RecordingAnswer::Nothing => return Err(Trouble::NothingYet),
-            RecordingAnswer::Purged => return Err(Trouble::Purged),
+        let offered = match source.recordings(session).await? {
+            RecordingAnswer::Offered { offers, trace } => Offered { session, source: source_name, offers, trace },
+            RecordingAnswer::Nothing { trace } => return Err(Trouble::NothingYet(trace)),
+            RecordingAnswer::Purged { trace } => return Err(Trouble::Purged(trace)),
         };
-        let Choice { offer, flags } = self.chosen(job, context, Offered { session, source: source_name, offers }).await?;
+        let Choice { offer, flags } = self.chosen(job, context, offered).await?;
         let is_call = offer.leg == Leg::Main && Payload::of(job)?.recording_id.is_none();
         let plan = Plan {
             source: Arc::clone(source),
@@ -153,16 +153,16 @@ impl RecordingHandler {
 
     /// The recording that the job is about; the call's own job notes the others on the way.
     async fn chosen(&self, job: &Claimed, context: &RunContext, offered: Offered<'_>) -> Result<Choice, Trouble> {
-        let Offered { session, source, offers } = offered;
+        let Offered { session, source, offers, trace } = offered;
         if let Some(id) = Payload::of(job)?.recording_id {
-            let offer = offers.into_iter().find(|offer| offer.recording_id == id).ok_or(Trouble::NothingYet)?;
+            let offer = offers.into_iter().find(|offer| offer.recording_id == id).ok_or(Trouble::NothingYet(trace))?;
             return Ok(Choice { offer, flags: Vec::new() });
         }
         let noted = Noted { job, session, source, offers: &offers, settings: &self.settings, provider: self.leg_provider.as_deref() };
         let hints = beside::note(context.store.connection().await?.as_mut(), &noted).await?;
         // nobody listening only costs time: the dispatcher finds the rows
         let _ = context.hints.send(hints);
-        choose::main_recording(&offers).ok_or(Trouble::NothingYet)
+        choose::main_recording(&offers).ok_or(Trouble::NothingYet(trace))
     }
 
     fn effect(&self, job: &Claimed, copied: Copied, is_call: bool) -> Effect {
@@ -219,4 +219,5 @@ struct Offered<'a> {
     session: &'a SessionId,
     source: SourceName,
     offers: Vec<RecordingOffer>,
+    trace: VendorTrace,
 }

@@ -37,10 +37,10 @@ pub enum Trouble {
     NoSource(SourceName),
     /// The vendor offers no recording, or none of the call itself.
     #[error("the vendor offers no recording of the call")]
-    NothingYet,
+    NothingYet(VendorTrace),
     /// The vendor deleted it.
     #[error("the vendor has deleted the recording")]
-    Purged,
+    Purged(VendorTrace),
     /// The vendor did something else than answer.
     #[error("the recording cannot be fetched")]
     Source(#[from] SourceError),
@@ -108,8 +108,8 @@ impl Trouble {
             Self::Source(_)
             | Self::Poison(_)
             | Self::NoSource(_)
-            | Self::NothingYet
-            | Self::Purged
+            | Self::NothingYet(_)
+            | Self::Purged(_)
             | Self::TooLarge { .. }
             | Self::Content(_)
             | Self::Blob(_)
@@ -125,8 +125,8 @@ impl Trouble {
         match self {
             Self::Poison(_) => Reason::PoisonPayload,
             Self::NoSource(_) => Reason::VendorUnavailable,
-            Self::NothingYet => Reason::RecordingNotReady,
-            Self::Purged => Reason::RecordingPurged,
+            Self::NothingYet(_) => Reason::RecordingNotReady,
+            Self::Purged(_) => Reason::RecordingPurged,
             Self::Source(error) => error.reason(),
             Self::Silent(_) => Reason::VendorUnavailable,
             Self::Short { .. } | Self::OtherFile | Self::Content(WavError::Truncated { .. }) => Reason::RecordingTruncated,
@@ -153,7 +153,7 @@ impl Trouble {
             Answer::OnSchedule => match times_before(context, job, self.reason()).await {
                 Ok(times) => match usize::try_from(times).ok().and_then(|times| schedule.get(times)) {
                     Some(wait) => Outcome::Later { wait: *wait, why: self.into_failure() },
-                    None => Outcome::Stop(Failure::new(Reason::NoRecording, self)),
+                    None => Outcome::Stop(Failure { reason: Reason::NoRecording, ..self.into_failure() }),
                 },
                 Err(error) => Outcome::Retry(Self::Store(error).into_failure()),
             },
@@ -167,9 +167,9 @@ impl Trouble {
 
     fn answer(&self, job: &Claimed) -> Answer {
         match self {
-            Self::Poison(_) | Self::Purged | Self::TooLarge { .. } => Answer::Stop,
+            Self::Poison(_) | Self::Purged(_) | Self::TooLarge { .. } => Answer::Stop,
             Self::NoSource(_) => Answer::Later(SOURCE_WAIT),
-            Self::NothingYet => Answer::OnSchedule,
+            Self::NothingYet(_) => Answer::OnSchedule,
             Self::Source(error) => of_source(error),
             // a page of an error, an upload of the vendor's own that is not done: often better next time, and bounded
             Self::Silent(_) | Self::Short { .. } | Self::OtherFile | Self::Content(_) => Answer::Retry,
@@ -186,10 +186,9 @@ impl Trouble {
     fn into_failure(self) -> Failure {
         let vendor = match &self {
             Self::Source(error) => error.trace(),
+            Self::NothingYet(trace) | Self::Purged(trace) => trace.clone(),
             Self::Poison(_)
             | Self::NoSource(_)
-            | Self::NothingYet
-            | Self::Purged
             | Self::Silent(_)
             | Self::Short { .. }
             | Self::OtherFile
