@@ -1,6 +1,7 @@
 //! The recording worker against a faithful Webex, a real PostgreSQL and a real S3: what becomes of each call, whatever happens
 //! on the way.
 
+mod forms;
 mod legs;
 mod storage;
 
@@ -229,7 +230,8 @@ async fn a_recording_is_stored_byte_for_byte_and_its_transcription_enqueued() {
 
 #[tokio::test]
 async fn the_document_beside_the_audio_holds_no_phone_number_and_no_link() {
-    let stage = Stage::with(vec![call()]).await;
+    let plan = WebexPlan::new(SEED, vec![call()]).with(Fault::UnmaskedParticipants, When::Always);
+    let stage = Stage::built(plan, LARGEST_BYTES).await;
     stage.run().await;
     let truth = stage.webex.truth_at(0).unwrap();
     let key = stage.objects().await.into_iter().find(|key| key.ends_with(".json")).unwrap();

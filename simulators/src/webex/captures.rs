@@ -146,7 +146,8 @@ fn entry(site: &Site, base: &str, call: &Call, leg: Option<Leg>, minutes: i64) -
     let times = [begins_ms, begins_ms + num_ms(length_ms)];
     let strings = site.faults.strikes(&[&key], &Fault::StringTimes);
     let told = times.map(|time| if strings { json!(time.to_string()) } else { json!(time) });
-    let (agent, customer) = (site.book.owner(call).0, masked(&call.numbers().0));
+    let (agent, number) = (site.book.owner(call).0, call.numbers().0);
+    let customer = if site.faults.strikes(&[&key], &Fault::UnmaskedParticipants) { number } else { masked(&number) };
     let [start, stop] = told;
     let mut attributes = Map::new();
     let mut put = |name: &str, value: Value| attributes.insert(name.to_owned(), value);

@@ -231,6 +231,8 @@ pub enum Fault {
     StringTimes,
     /// No `channel1`, `channel2`, `callType` and `segment`, as in old data.
     MissingLabels,
+    /// `participants` names the customer by the whole number; without this it is masked.
+    UnmaskedParticipants,
 
     // 22: transcripts and summaries; calls have them when their plan says so
     /// The file holds a vCon in place of the older form, under the same name.

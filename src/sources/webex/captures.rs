@@ -246,7 +246,11 @@ mod tests {
         let answer =
             json!({"meta": {"urlExpiration": 60}, "data": [{"taskId": TASK.to_uppercase(), "recording": recording, "transcription": []}]});
         let wire = read(answer, &VendorTrace::default()).unwrap();
-        wire.data.into_iter().filter_map(|capture| offers(capture, &[session()])).flat_map(|(_, capture)| capture.recordings).collect()
+        wire.data
+            .into_iter()
+            .filter_map(|capture| offers(capture, &[session()], &VendorTrace::default()))
+            .flat_map(|(_, capture)| capture.recordings)
+            .collect()
     }
 
     #[test]
@@ -295,7 +299,7 @@ mod tests {
             7,
         ]}]});
         let wire = read(answer, &VendorTrace::default()).unwrap();
-        let capture = wire.data.into_iter().find_map(|capture| offers(capture, &[session()])).unwrap().1;
+        let capture = wire.data.into_iter().find_map(|capture| offers(capture, &[session()], &VendorTrace::default())).unwrap().1;
         assert_eq!(capture.transcripts.iter().map(|offer| offer.of_recording).collect::<Vec<_>>(), [true, false]);
         assert_eq!(capture.transcripts[0].started_at.unwrap().timestamp_millis(), 1_661_785_612_510);
         assert_eq!(capture.chats.len(), 1, "what was written is no transcript of speech");

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use callscribe::{
     clock::ManualClock,
     domain::{Call, Direction, EndTimeSource, OrgId, RecordingOffer, SessionId, SourceName, Window},
-    ledger::VendorTrace,
     sources::{CallPage, Download, PageCursor, RecordingAnswer, Source, SourceError, UnreadableElement},
 };
 use chrono::{DateTime, TimeDelta, Utc};

@@ -196,6 +196,27 @@ async fn a_vendor_clock_behind_ours_ends_the_window_earlier_instead_of_failing_i
 }
 
 #[tokio::test]
+async fn a_vendor_clock_five_minutes_off_either_way_costs_no_call_where_it_takes_a_future_as_now() {
+    for minutes in [-5, 5] {
+        let skew = Fault::ClockSkew(TimeDelta::minutes(minutes));
+        let plan = WebexPlan::ordinary(7, 30).with(skew, When::Always).with(Fault::FutureToClamped, When::Always);
+        let office = Office::open(plan).await;
+        let told = read(&*office.process(), office.day()).await.unwrap();
+        assert_eq!(told.sessions(), office.sessions(30), "{minutes} minutes");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_without_an_id_of_the_vendors_is_kept_under_the_id_that_we_sent() {
+    let office = Office::open(WebexPlan::ordinary(7, 5).with(Fault::MissingTrackingId, When::Always)).await;
+    for body in [ErrorBody::Json, ErrorBody::Html, ErrorBody::Empty] {
+        office.vendor.faults().on(Fault::ServerError { at: Endpoint::Tasks, status: 500, body }, When::First(1));
+        let error = read(&*office.process(), office.day()).await.unwrap_err();
+        assert!(error.trace().request_id.is_some_and(|id| id.starts_with("CALLSCRIBE_")), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn failures_of_the_platform_have_their_names_and_keep_the_vendors_request_id() {
     let office = Office::open(WebexPlan::ordinary(7, 5)).await;
     let source = office.process_with(|settings| settings.timeout = Duration::from_millis(500));

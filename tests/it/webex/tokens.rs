@@ -109,6 +109,24 @@ async fn a_refresh_token_that_is_not_given_again_stays() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_that_counts_down_is_believed_to_end_when_the_vendor_last_said() {
+    let office = Office::open(WebexPlan::ordinary(7, 3).with(Fault::RefreshCountsDown, When::Always)).await;
+    let (source, store) = (office.process(), office.database.store());
+    let ends = async || {
+        assert!(read(&*source, office.day()).await.is_ok());
+        let row = tokens::token_row(&mut store.connection().await.unwrap(), "webex").await.unwrap().unwrap();
+        row.refresh_expires_at.unwrap().timestamp()
+    };
+    let first = ends().await;
+    for refreshes in 2..=4 {
+        office.vendor.clock().advance(Duration::from_hours(24));
+        office.vendor.expire_access_tokens();
+        assert!((ends().await - first).abs() <= 2, "a refresh moves the end by no day");
+        assert_eq!(office.refreshes(), refreshes);
+    }
+}
+
+#[tokio::test]
 async fn a_missing_scope_is_forbidden_and_does_not_refresh_again_and_again() {
     let office = Office::open(WebexPlan::ordinary(7, 3).with(Fault::ScopeMissing403, When::Always)).await;
     let source = office.process();
