@@ -1,5 +1,7 @@
 //! A job that waits made due at once, because what it waits for was told to be there. It costs no attempt.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::{OptionalExtension, QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
@@ -16,9 +18,9 @@ use crate::{
 pub enum Hurried {
     /// It waited and is due now.
     Due(Hint),
-    /// It had given up for want of it, and is due again with all its attempts.
+    /// It had given up for want of it, or was done before it came, and is due again with all its attempts.
     Reopened(Hint),
-    /// It is due, was done, waits for something else, or began after the moment in question.
+    /// It is due, was just done, waits for something else, or began after the moment in question.
     AsItWas(JobId),
     /// It runs, and began before: it may be about to say that it must wait.
     Running(JobId),
@@ -39,6 +41,8 @@ pub struct Hurry<'h> {
     pub waits_for: Reason,
     /// Reopened when it died of this.
     pub died_of: Reason,
+    /// Reopened when it was done so long before: what was told is something else than it found.
+    pub done_for: Duration,
 }
 
 #[derive(QueryableByName)]
@@ -53,6 +57,8 @@ struct Row {
     waits: bool,
     #[diesel(sql_type = sql_types::Bool)]
     began_before: bool,
+    #[diesel(sql_type = sql_types::Bool)]
+    ended_before: bool,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     reason: Option<String>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Uuid>)]
@@ -63,12 +69,14 @@ struct Row {
 /// is still true when it is written down.
 pub async fn hurry(connection: &mut Connection, hurry: Hurry<'_>) -> Result<Hurried, StoreError> {
     let row: Option<Row> = diesel::sql_query(
-        "SELECT id, priority, state, run_at > now() AS waits, coalesce(started_at < $3, false) AS began_before, reason, transcript_id
+        "SELECT id, priority, state, run_at > now() AS waits, coalesce(started_at < $3, false) AS began_before,
+                coalesce(finished_at < $3 - $4 * interval '1 second', false) AS ended_before, reason, transcript_id
          FROM jobs WHERE kind = $1 AND key = $2 FOR UPDATE",
     )
     .bind::<sql_types::Text, _>(hurry.kind.as_str())
     .bind::<sql_types::Text, _>(hurry.key)
     .bind::<sql_types::Timestamptz, _>(hurry.told_at)
+    .bind::<sql_types::BigInt, _>(i64::try_from(hurry.done_for.as_secs()).unwrap_or(i64::MAX))
     .get_result(connection)
     .await
     .optional()?;
@@ -88,6 +96,11 @@ pub async fn hurry(connection: &mut Connection, hurry: Hurry<'_>) -> Result<Hurr
         }
         JobState::Dead if reason == Some(hurry.died_of.as_str()) => {
             reopen(connection, id, row.transcript_id).await?;
+            Ok(Hurried::Reopened(hint))
+        }
+        // its transcript is what it is: whether to make it anew is not asked here
+        JobState::Done if row.ended_before => {
+            reopen(connection, id, None).await?;
             Ok(Hurried::Reopened(hint))
         }
         JobState::Running | JobState::Ready | JobState::Done | JobState::Dead | JobState::Cancelled => Ok(Hurried::AsItWas(id)),

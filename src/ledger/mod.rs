@@ -19,6 +19,7 @@ mod hurry;
 mod inspect;
 mod job;
 mod lease;
+mod look_again;
 mod outcome;
 mod workers_seen;
 
@@ -39,5 +40,6 @@ pub use hurry::{Hurried, Hurry, hurry};
 pub use inspect::{AttemptSeen, JobSeen, attempts, count_jobs, list_jobs};
 pub use job::{Claimed, Handler, Hint, LeaseLost, RunContext, hold};
 pub use lease::{Swept, WorkerIdentity, begin_lease, end_lease, hand_back_unknown, renew_lease, sweep};
+pub use look_again::look_again;
 pub use outcome::{Effect, Failure, Outcome, VendorTrace};
 pub use workers_seen::{WorkerSeen, workers_seen};

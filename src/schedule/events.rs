@@ -24,6 +24,8 @@ use crate::{
 
 /// Events make one call's recording due so often and no more: each time uses up a step of its poll schedule.
 const MOST_HURRIES: i64 = 3;
+/// The event of a recording comes soon after it: one that comes so long after the job was done tells of another one.
+const ANOTHER: Duration = Duration::from_mins(5);
 /// An event waits no longer than this for a running job: no recording takes longer.
 const LONGEST_WAIT: Duration = Duration::from_hours(2);
 /// Events settled in one round; the next takes the rest.
@@ -131,6 +133,7 @@ async fn recording_available(
         told_at: event.received_at,
         waits_for: Reason::RecordingNotReady,
         died_of: Reason::NoRecording,
+        done_for: ANOTHER,
     };
     Ok(match hurry(transaction, wanted).await? {
         Hurried::Due(hint) => Follows::Settled(EventOutcome::Hurried, Some(hint.id), vec![hint]),

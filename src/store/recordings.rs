@@ -201,7 +201,7 @@ pub struct StoredFor {
 }
 
 /// Notes that a recording is in S3, and makes it the recording of the transcript and, if it is the call, of its call. Returns
-/// whether the recording was known.
+/// whether the recording was known. A transcript that is complete keeps the recording that it was made of.
 pub async fn mark_stored(
     connection: &mut Connection,
     stored: &StoredRecording,
@@ -217,7 +217,7 @@ pub async fn mark_stored(
              RETURNING session_id, recording_id),
          transcript AS (
              UPDATE call_transcripts AS t SET audio_url = $12, recording_id = stored.recording_id, updated_at = now()
-             FROM stored WHERE t.id = $11),
+             FROM stored WHERE t.id = $11 AND t.status <> 'complete'),
          call AS (
              UPDATE call_interactions AS c SET recording_id = stored.recording_id
              FROM stored WHERE $13 AND c.session_id = stored.session_id AND c.recording_id IS DISTINCT FROM stored.recording_id)

@@ -162,6 +162,22 @@ async fn a_call_open_then_ended_then_wrapped_up_an_hour_later_is_one_row_with_th
 }
 
 #[tokio::test]
+async fn a_call_of_which_more_recordings_are_counted_than_held_is_looked_at_again() {
+    let scene = Scene::of(WebexPlan::demo(7, 2)).await;
+    scene.tick().await;
+    let ends = "UPDATE jobs SET state = 'done', finished_at = now() - interval '1 hour' WHERE kind = 'recording'";
+    diesel::sql_query(ends).execute(&mut scene.store.connection().await.unwrap()).await.unwrap();
+    let held = "INSERT INTO call_recordings (session_id, recording_id, leg, status) SELECT session_id, 'held', 'main', 'available'
+                FROM call_interactions ORDER BY session_id LIMIT 1";
+    diesel::sql_query(held).execute(&mut scene.store.connection().await.unwrap()).await.unwrap();
+    scene.run(JobKind::Enrichment, SyncPayload::Live).await;
+    let again = "jobs WHERE kind = 'recording' AND state = 'ready'
+                 AND session_id NOT IN (SELECT session_id FROM call_recordings) AND checkpoint ->> 'looks' = '1'";
+    assert_eq!(scene.count(again).await, 1, "each counts one recording, and only one of the two calls has it");
+    assert_eq!(scene.count("jobs WHERE kind = 'recording' AND state = 'done'").await, 1);
+}
+
+#[tokio::test]
 async fn a_call_that_only_the_search_knows_is_stored_and_its_recording_is_fetched() {
     let plan = WebexPlan::demo(7, 12);
     let hidden = plan.session_id(10);

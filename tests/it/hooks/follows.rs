@@ -68,6 +68,26 @@ async fn a_recording_given_up_as_never_made_is_asked_for_again_when_it_is_there_
 }
 
 #[tokio::test]
+async fn a_recording_told_long_after_the_job_was_done_is_another_one_and_looked_for_only_so_often() {
+    let scene = Scene::new().await;
+    for (session, ago) in [("s-1", "1 hour"), ("s-2", "1 minute")] {
+        scene.recording(session, "done", "finished_at", &format!("now() - interval '{ago}'")).await;
+        scene.run("UPDATE call_transcripts SET status = 'error', error_code = 'low_coverage' WHERE session_id = 's-1'").await;
+        scene.run("UPDATE call_interactions SET transcript_status = 'error' WHERE session_id = 's-1'").await;
+        assert_eq!(scene.send(&available(session, session)).await, StatusCode::OK);
+    }
+    assert!(scene.outcome_of("s-1", "reopened").await && scene.outcome_of("s-2", "nothing_to_do").await);
+    assert_eq!(scene.number("SELECT count(*) AS number FROM jobs WHERE state = 'ready' AND attempt = 0").await, 1);
+    assert_eq!(scene.number("SELECT count(*) AS number FROM call_transcripts WHERE status = 'error'").await, 1, "its own end is its own");
+    for number in 0..5 {
+        scene.run("UPDATE jobs SET state = 'done', finished_at = now() - interval '1 hour' WHERE key = 's-1'").await;
+        assert_eq!(scene.send(&available(&format!("e-{number}"), "s-1")).await, StatusCode::OK);
+    }
+    assert_eq!(scene.number("SELECT count(*) AS number FROM webhook_events WHERE outcome = 'reopened'").await, 3);
+    assert_eq!(scene.number("SELECT count(*) AS number FROM jobs WHERE state = 'ready'").await, 0, "the rest is left to polling");
+}
+
+#[tokio::test]
 async fn a_call_that_nobody_knows_is_asked_for_at_once_and_many_events_share_one_sync() {
     let scene = Scene::new().await;
     let sent: Vec<_> = (0..40).map(|number| available(&format!("e-{number}"), &format!("s-{number}"))).collect();

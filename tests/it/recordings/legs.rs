@@ -1,6 +1,6 @@
 //! Several recordings of one call: which is the call, which others are copied, and what becomes of each.
 
-use callscribe::ledger::finish_with;
+use callscribe::ledger::{finish_with, look_again};
 use callscribe_simulators::webex::Leg as Part;
 
 use super::*;
@@ -26,6 +26,19 @@ impl Stage {
 
     fn downloads(&self) -> usize {
         self.webex.requests().count(|request| request.path.starts_with("/recordings/"))
+    }
+
+    /// What follows from the vendor's counting so many recordings of the one call, a quarter of an hour after its job ended.
+    async fn counted(&self, recordings: i32) -> usize {
+        self.sql("UPDATE jobs SET finished_at = now() - interval '15 minutes' WHERE finished_at IS NOT NULL").await;
+        self.told(recordings).await
+    }
+
+    async fn told(&self, recordings: i32) -> usize {
+        let session = SessionId::parse(self.webex.truth_at(0).unwrap().session_id.to_string()).unwrap();
+        let mut connection = self.context.store.connection().await.unwrap();
+        // a call may come twice on a page
+        look_again(&mut connection, &[(&session, recordings), (&session, 1)]).await.unwrap().len()
     }
 
     async fn stored(&self, id: &str) -> String {
@@ -141,4 +154,54 @@ async fn the_summary_of_a_call_is_asked_for_by_one_job_of_its_own_and_only_when_
         asking.run_all().await;
         assert_eq!(asking.text(summaries).await, format!("1{}/summary", asking.webex.truth_at(0).unwrap().session_id));
     }
+}
+
+#[tokio::test]
+async fn a_leg_that_is_offered_after_the_job_was_done_is_noticed_by_the_vendors_count_and_nothing_is_fetched_twice() {
+    let stage = stage([], LegPolicy::all()).await;
+    stage.run_all().await;
+    assert_eq!((stage.counted(1).await, stage.jobs_due().await), (0, 0), "all that is counted is held");
+    stage.webex.faults().on(Fault::SeveralLegs, When::Always);
+    stage
+        .sql("UPDATE call_transcripts SET status = 'complete', transcript_text = 'as it was', transcript_json = '{}', completed_at = now()")
+        .await;
+    assert_eq!(stage.counted(4).await, 1);
+    stage.run_all().await;
+    assert_eq!(stage.text("SELECT count(*)::text AS text FROM call_recordings WHERE status = 'stored'").await, "4");
+    assert_eq!(stage.downloads(), 4, "the call itself was fetched once");
+    let own = "SELECT count(*)::text AS text FROM jobs WHERE kind = 'transcription' AND key = session_id";
+    assert_eq!(stage.text(own).await, "1");
+    assert_eq!(stage.text("SELECT transcript_text AS text FROM call_transcripts WHERE leg = 'main'").await, "as it was");
+    assert_eq!(stage.counted(4).await, 0);
+}
+
+#[tokio::test]
+async fn a_count_that_never_comes_true_ends_and_a_higher_one_is_looked_at_again() {
+    let stage = stage([], LegPolicy::main_only()).await;
+    stage.run_all().await;
+    assert_eq!(stage.told(2).await, 0, "the job is done this very moment: the next count comes");
+    for (count, looks) in [(2, 3), (3, 3), (2, 0)] {
+        let mut looked = 0;
+        for _ in 0..6 {
+            looked += stage.counted(count).await;
+            stage.run_all().await;
+        }
+        assert_eq!(looked, looks, "a count of {count}");
+    }
+    assert_eq!((stage.downloads(), stage.jobs_due().await), (1, 0));
+}
+
+#[tokio::test]
+async fn a_call_given_up_as_never_recorded_is_looked_at_again_when_the_vendor_counts_a_recording() {
+    let stage = stage([Fault::NeverRecorded], LegPolicy::main_only()).await;
+    for _ in 0..3 {
+        stage.run().await;
+        stage.sql("UPDATE jobs SET run_at = now() WHERE state = 'ready'").await;
+    }
+    assert_eq!(stage.transcript_status().await, "error/error");
+    stage.webex.faults().clear();
+    assert_eq!(stage.counted(1).await, 1);
+    assert_eq!(stage.transcript_status().await, "pending/pending");
+    assert_eq!(stage.run().await, done());
+    stage.database.assert_consistent().await;
 }

@@ -2,6 +2,7 @@
 //! and the checkpoint. Killed before the commit, the page is read again; after it, never needed again.
 
 use callscribe::{
+    domain::SessionId,
     ledger::{self, Hint},
     sources::CallPage,
     store::{Connection, calls, quarantine, settings},
@@ -34,7 +35,9 @@ pub(crate) async fn store(run: &Run<'_>, page: &CallPage, checkpoint: &Value) ->
             let refused = report.refused.iter().map(|call| (&call.raw_payload, call.why.as_str()));
             let quarantined = quarantine::quarantine(connection, name, unreadable.chain(refused)).await?;
             let jobs = ledger::recording_jobs(&report.expected, run.job.priority, recipe.recording_attempts);
-            let hints = ledger::enqueue(connection, &jobs).await?;
+            let mut hints = ledger::enqueue(connection, &jobs).await?;
+            // a leg that was offered late: the job that saw the others is done
+            hints.extend(ledger::look_again(connection, &counted(page)).await?);
             if let Some(at) = page.possible_gap {
                 settings::remember(connection, &settings::gaps_key(name, run.source.org_id()), &at, GAPS_KEPT).await?;
             }
@@ -43,6 +46,12 @@ pub(crate) async fn store(run: &Run<'_>, page: &CallPage, checkpoint: &Value) ->
             Ok(Stored { report, quarantined, hints })
         })
         .await
+}
+
+/// How many recordings the vendor counts of each call that is over.
+fn counted(page: &CallPage) -> Vec<(&SessionId, i32)> {
+    let over = page.calls.iter().filter(|call| call.closed);
+    over.filter_map(|call| Some((&call.session_id, call.details.as_ref()?.recording_count.filter(|count| *count > 0)?))).collect()
 }
 
 /// Stores where the job goes on, and, once nothing is left, how far the details are told.
