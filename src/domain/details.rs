@@ -31,6 +31,8 @@ pub struct CallDetails {
     pub handle_type: Option<String>,
     /// What it was about, as the vendor's analysis has it.
     pub contact_reason: Option<String>,
+    /// The case number that other words of the record name, where nothing that is meant to tell it did: a guess.
+    pub guessed_case_number: Option<String>,
     /// The vendor has a transcript of its own.
     pub transcription_available: Option<bool>,
     /// Recordings that the vendor counts.

@@ -1,6 +1,7 @@
 //! Calls, recordings, transcripts, jobs: pure values and the moves they may make. No async, no I/O.
 
 mod call;
+mod case_number;
 mod chat;
 mod details;
 mod event;
@@ -15,6 +16,7 @@ mod transcript;
 mod window;
 
 pub use call::{Call, Direction, EndTimeSource};
+pub use case_number::CasePattern;
 pub use chat::{Chat, ChatChannel, ChatMessage, Conversation, Participant};
 pub use details::CallDetails;
 pub use event::{EventKind, EventOutcome};

@@ -34,6 +34,21 @@ pub struct SummaryNote {
     pub proposed_wrap_up_codes: Vec<String>,
 }
 
+impl SummaryNote {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let texts = [
+            &self.initial_contact_reason,
+            &self.additional_context,
+            &self.additional_contact_reasons,
+            &self.key_actions_taken,
+            &self.next_steps,
+            &self.reason_for_transfer_or_consult,
+            &self.chosen_wrap_up_code,
+        ];
+        texts.into_iter().filter_map(Option::as_deref)
+    }
+}
+
 /// A call's summary.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallSummary {
@@ -41,6 +56,9 @@ pub struct CallSummary {
     pub post_call: Vec<SummaryNote>,
     /// Noted when the call was handed on.
     pub mid_call: Vec<SummaryNote>,
+    /// The case number that the notes name, if they name one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub named_case_number: Option<String>,
 }
 
 impl CallSummary {
@@ -48,6 +66,11 @@ impl CallSummary {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.post_call.is_empty() && self.mid_call.is_empty()
+    }
+
+    /// Everything that was noted in words.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.post_call.iter().chain(&self.mid_call).flat_map(SummaryNote::texts)
     }
 
     /// The wrap-up code that was chosen, if all who chose one chose the same.

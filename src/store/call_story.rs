@@ -59,6 +59,9 @@ pub struct CallSeen {
     /// Case it belongs to.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     pub case_number: Option<String>,
+    /// Nothing told that number: something else of the record names it.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub case_number_guessed: bool,
     /// When it began.
     #[diesel(sql_type = sql_types::Timestamptz)]
     pub start_time: DateTime<Utc>,
@@ -140,7 +143,8 @@ pub struct CallSeen {
 }
 
 const COLUMNS: &str =
-    "c.session_id, c.source, c.channel, c.direction, c.ani, c.dnis, c.agent_name, c.queue_name, c.case_number, c.start_time,
+    "c.session_id, c.source, c.channel, c.direction, c.ani, c.dnis, c.agent_name, c.queue_name, c.case_number,
+    coalesce(c.older_fields ->> 'case_number' = '-infinity', false) AS case_number_guessed, c.start_time,
     c.end_time, c.duration_seconds, c.closed, c.capture_requested, c.transcript_status, t.error_code, c.first_seen_at,
     c.wrap_up_code, c.end_time_source, c.talk_seconds, c.queue_seconds, c.hold_seconds, c.wrap_up_seconds, c.team_name, c.site_name, c.entry_point_name,
     c.termination_reason, c.terminated_by, c.handle_type, c.csat_score, c.auto_csat, c.contact_reason, c.transcription_available, c.recording_count, c.enriched_at";

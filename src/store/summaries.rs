@@ -5,11 +5,11 @@ use diesel_async::RunQueryDsl;
 
 use crate::{
     domain::{CallSummary, SessionId, SourceName},
-    store::{Connection, StoreError},
+    store::{Connection, StoreError, calls},
 };
 
-/// Stores a call's summary, in place of an earlier one. Its wrap-up code becomes the call's only while the vendor's record tells
-/// none, and gives way to one that it tells later, however old that version of the record is.
+/// Stores a call's summary, in place of an earlier one. Its wrap-up code, and a case number that it names, become the call's only
+/// while the vendor's record tells none, and give way to what it tells later, however old that version of the record is.
 pub async fn keep_summary(
     connection: &mut Connection,
     session: &SessionId,
@@ -36,5 +36,6 @@ pub async fn keep_summary(
     .bind::<sql_types::Nullable<sql_types::Text>, _>(summary.chosen_wrap_up_code())
     .execute(connection)
     .await?;
-    Ok(())
+    let guess = summary.named_case_number.as_deref().map(|number| (source, session, number));
+    calls::guess_case_numbers(connection, guess.as_slice()).await
 }

@@ -92,6 +92,8 @@ pub struct CallSpec {
     pub wrapped_after: Duration,
     /// `csatScore`.
     pub csat: Option<u8>,
+    /// `contactReason`, and the reason that its summary notes.
+    pub contact_reason: Option<&'static str>,
     /// Global variables of the flow, names and values.
     pub variables: Vec<(&'static str, String)>,
 }
@@ -121,6 +123,7 @@ impl CallSpec {
             wrap_up: Some("Resolved"),
             wrapped_after: Duration::from_mins(2),
             csat: None,
+            contact_reason: None,
             variables: Vec::new(),
         }
     }

@@ -37,7 +37,10 @@ struct Query {
 pub(super) fn summary_of(call: &Call) -> Summary {
     let number = call.number;
     Summary {
-        initial_contact_reason: format!("The customer's device {number} does not start."),
+        initial_contact_reason: call
+            .spec
+            .contact_reason
+            .map_or_else(|| format!("The customer's device {number} does not start."), str::to_owned),
         key_actions_taken: format!("Read the number on the label.\nOpened request {number}.\nPromised to call back."),
         wrap_up_code: call.spec.wrap_up.map_or_else(|| format!("Wrap-up {}", number % 4), str::to_owned),
     }

@@ -157,14 +157,16 @@ fn translated(wire: WireDetails, org_id: &OrgId, case_numbers: &CaseNumbers, ele
     let says_ended = told(wire.status.clone()).is_some_and(|status| status.eq_ignore_ascii_case("ended"));
     // over without an end happens; an end of what is still active is not final
     let closed = wire.is_active.map_or(says_ended || ended.is_some(), |active| !active);
-    let details = details(&wire, closed, element);
+    let case_number = case_numbers.of(element);
+    let guessed_case_number = if case_number.is_none() { case_numbers.guessed(element) } else { None };
+    let details = CallDetails { guessed_case_number, ..details(&wire, closed, element) };
     let (agent, queue) = (wire.last_agent.unwrap_or_default(), wire.last_queue.unwrap_or_default());
     Ok(Call {
         session_id,
         source: SourceName::Webex,
         org_id: Some(org_id.clone()),
         channel: told(wire.channel_type).map_or_else(|| Call::TELEPHONY.to_owned(), |channel| channel.to_ascii_lowercase()),
-        case_number: case_numbers.of(element),
+        case_number,
         direction: told(wire.direction).and_then(|word| direction(&word)),
         ani: told(wire.origin),
         dnis: told(wire.destination),
@@ -206,6 +208,7 @@ fn details(wire: &WireDetails, closed: bool, element: &Value) -> CallDetails {
         terminated_by: text(&wire.terminating_end).map(|end| end.to_ascii_lowercase()),
         handle_type: text(&wire.contact_handle_type),
         contact_reason: text(&wire.contact_reason).or(text(&wire.contact_driver)),
+        guessed_case_number: None,
         // true or null; there is no "no", only "not yet"
         transcription_available: wire.is_transcription_available.filter(|available| *available),
         recording_count: number(wire.recording_count, 0),

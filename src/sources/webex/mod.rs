@@ -209,7 +209,8 @@ impl Source for Webex {
     }
 
     async fn summary(&self, session: &SessionId) -> Result<Option<CallSummary>, SourceError> {
-        summaries::ask(&self.api, session).await
+        let summary = summaries::ask(&self.api, session).await?;
+        Ok(summary.map(|summary| CallSummary { named_case_number: self.case_numbers.named_in(summary.texts()), ..summary }))
     }
 
     fn read_transcript(&self, offer: &TranscriptOffer, bytes: &[u8]) -> Result<VendorTranscript, UnrecognisedTranscript> {

@@ -71,7 +71,7 @@ fn read(answer: Value, trace: &VendorTrace) -> Result<Option<CallSummary>, Sourc
         trace: trace.clone(),
     })?;
     let Some(summaries) = wire.summaries else { return Ok(None) };
-    let summary = CallSummary { post_call: notes(summaries.post_call), mid_call: notes(summaries.mid_call) };
+    let summary = CallSummary { post_call: notes(summaries.post_call), mid_call: notes(summaries.mid_call), named_case_number: None };
     Ok((!summary.is_empty()).then_some(summary))
 }
 

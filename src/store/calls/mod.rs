@@ -2,6 +2,7 @@
 //!
 //! The rules of storing are in `merge`; what a row may hold is in `rows`.
 
+mod guess;
 mod merge;
 mod open;
 mod rows;
@@ -11,6 +12,7 @@ use std::collections::{HashMap, hash_map::Entry};
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 
+pub(super) use guess::guess_case_numbers;
 pub(super) use merge::expects_recording;
 pub use open::open_since;
 pub use rows::RefusedCall;
@@ -134,6 +136,7 @@ fn waves(mut calls: Vec<&Call>) -> Vec<Vec<&Call>> {
 
 async fn write_batch(connection: &mut Connection, batch: &[&Call], written: &mut Written) -> Result<(), StoreError> {
     let touched: Vec<Touched> = Prepared(rows::bind(diesel::sql_query(merge::statement()), batch)).load(connection).await?;
+    guess::guess_of(connection, batch).await?;
     let inserted = touched.iter().filter(|row| row.inserted).count();
     written.report.inserted += inserted;
     written.report.updated += touched.len() - inserted;

@@ -278,3 +278,27 @@ async fn an_unreadable_element_is_kept_once_and_counted() {
     let counts = "SELECT jsonb_agg(times_seen ORDER BY fingerprint) AS value FROM quarantined_payloads";
     assert_eq!(ask(&mut connection, counts).await, json!([2, 2]));
 }
+
+#[tokio::test]
+async fn a_guessed_case_number_fills_a_gap_stays_as_it_was_and_gives_way_to_any_that_is_told() {
+    let database = harness::database().await;
+    let mut connection = database.store().connection().await.unwrap();
+    let version = |age: i64, told: Option<&str>, guessed: Option<&str>| Call {
+        case_number: told.map(str::to_owned),
+        details: Some(Box::new(CallDetails { guessed_case_number: guessed.map(str::to_owned), ..CallDetails::default() })),
+        ..closed_call("a", age)
+    };
+    let mut becomes = async |version: Call, number: serde_json::Value, guessed: bool| {
+        store(&mut connection, version).await;
+        let row = row(&mut connection, "a").await;
+        assert_eq!((&row["case_number"], row["older_fields"]["case_number"] == "-infinity"), (&number, guessed), "{row}");
+    };
+    becomes(version(10, None, None), json!(null), false).await;
+    becomes(version(11, None, Some("CS0000001")), json!("CS0000001"), true).await;
+    becomes(version(12, None, Some("CS0000002")), json!("CS0000001"), true).await;
+    becomes(version(13, None, None), json!("CS0000001"), true).await;
+    // told by an older version than the row's newest: told all the same
+    becomes(version(5, Some("CS0000003"), None), json!("CS0000003"), false).await;
+    becomes(version(14, None, Some("CS0000004")), json!("CS0000003"), false).await;
+    becomes(version(15, Some("CS0000005"), None), json!("CS0000005"), false).await;
+}

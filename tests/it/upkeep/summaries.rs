@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use callscribe::{
-    domain::{JobKind, Reason, SessionId, SourceName},
+    domain::{CasePattern, JobKind, Reason, SessionId, SourceName},
     ledger::{
         Claimant, Claimed, Handler, NewJob, Next, Outcome, RunContext, Setback, WorkerIdentity, begin_lease, claim_due, enqueue,
         finish_setbacks,
@@ -78,7 +78,8 @@ impl Desk {
     /// One run of the job; `None` when it is done, or how long it waits.
     async fn run(&self) -> Option<Duration> {
         let job = self.claim().await;
-        let source: Arc<dyn Source> = self.office.process();
+        let source: Arc<dyn Source> =
+            self.office.process_with(|settings| settings.case_numbers.pattern = CasePattern::parse(r"CS\d{7}").ok());
         match UpkeepHandler::new(vec![source], super::house(), self.office.clock()).run(&job, &self.context).await {
             Outcome::Done(_) => None,
             Outcome::Later { wait, why } => {
@@ -129,6 +130,22 @@ async fn a_summary_is_kept_with_its_call_newlines_and_all_and_asked_for_twice_it
         assert_eq!(summary["post_call"][0]["initial_contact_reason"], truth.initial_contact_reason);
         assert_eq!(summary["mid_call"][0]["reason_for_transfer_or_consult"], "A colleague knows the device.");
         assert_eq!(desk.wrap_up().await, Some(truth.wrap_up_code));
+    }
+}
+
+#[tokio::test]
+async fn a_case_number_that_only_the_summary_names_is_kept_as_a_guess_and_one_that_was_told_stays() {
+    let names = CallSpec { contact_reason: Some("Asks again about cs0012345."), ..summarised() };
+    for (told, expected) in [(None, "CS0012345 guessed"), (Some("CS7654321"), "CS7654321 told")] {
+        let desk = Desk::with(names.clone(), None).await;
+        if let Some(told) = told {
+            desk.sql(&format!("UPDATE call_interactions SET case_number = '{told}'")).await;
+        }
+        assert_eq!(desk.run().await, None);
+        let mut connection = desk.context.store.connection().await.unwrap();
+        let call = call_story(&mut connection, &desk.session).await.unwrap().unwrap().call;
+        let kept = format!("{} {}", call.case_number.unwrap(), if call.case_number_guessed { "guessed" } else { "told" });
+        assert_eq!(kept, expected);
     }
 }
 

@@ -60,7 +60,7 @@ impl Office {
             settle: Duration::from_secs(5),
             timeout: Duration::from_secs(20),
             budget_per_minute: AMPLE_BUDGET,
-            case_numbers: CaseNumberSettings { variables: vec!["CaseNumber".to_owned()], pattern: None },
+            case_numbers: CaseNumberSettings { variables: vec!["CaseNumber".to_owned()], ..CaseNumberSettings::default() },
             download_hosts: DownloadHosts::new(["127.0.0.1"]),
             network: callscribe::config::NetworkSettings::default(),
             warnings: Vec::new(),

@@ -118,6 +118,29 @@ async fn where_variables_cannot_be_asked_for_by_name_all_are_read_in_either_shap
 }
 
 #[tokio::test]
+async fn a_call_whose_variables_tell_no_case_gets_the_one_that_its_record_names_as_a_guess() {
+    let pattern = callscribe::domain::CasePattern::parse(r"CS\d{7}").unwrap();
+    let call = |reason, variables| CallSpec { contact_reason: reason, variables, ..CallSpec::ago(Duration::from_hours(1)) };
+    let named = |name, number: &str| vec![(name, number.to_owned())];
+    for (call, any_variable, told, guessed) in [
+        (call(Some("about CS0012345"), named("CaseNumber", "CS7654321")), false, Some("CS7654321"), None),
+        (call(Some("about CS0012345"), Vec::new()), false, None, Some("CS0012345")),
+        (call(Some("CS0012345 or CS0012346"), Vec::new()), false, None, None),
+        (call(None, named("Note", "see cs0012345")), true, None, Some("CS0012345")),
+        (call(None, named("Note", "see cs0012345")), false, None, None),
+    ] {
+        let office = Office::open(WebexPlan::new(7, vec![call.clone()])).await;
+        let source = office.process_with(|settings| {
+            settings.case_numbers.any_variable = any_variable;
+            settings.case_numbers.pattern = Some(pattern.clone());
+        });
+        let found = read_details(&*source, DetailsBy::End, long_over(&office)).await.unwrap().calls.remove(0);
+        let details = found.details.unwrap();
+        assert_eq!((found.case_number.as_deref(), details.guessed_case_number.as_deref()), (told, guessed), "{call:?}");
+    }
+}
+
+#[tokio::test]
 async fn rows_beside_an_error_are_not_taken_for_the_answer() {
     for fault in [Fault::PartialData, Fault::SearchFailed] {
         let office = Office::open(WebexPlan::ordinary(7, 6).with(fault.clone(), When::First(1))).await;

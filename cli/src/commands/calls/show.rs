@@ -114,7 +114,8 @@ fn head(story: &CallStory, output: &mut Output) -> io::Result<()> {
     field("agent", call.agent_name.clone())?;
     field("queue", call.queue_name.clone())?;
     field("team", joined(&[call.team_name.as_deref(), call.site_name.as_deref(), call.entry_point_name.as_deref()]))?;
-    field("case", call.case_number.clone())?;
+    let guessed = if call.case_number_guessed { " (a guess: named by the call's record or summary)" } else { "" };
+    field("case", call.case_number.as_ref().map(|number| format!("{number}{guessed}")))?;
     field("began", Some(stamp(call.start_time)))?;
     field("ended", call.end_time.map(|end| ended(call, end)))?;
     field("spent", spent(call))?;
@@ -203,7 +204,7 @@ fn transcripts(story: &CallStory, output: &mut Output) -> io::Result<()> {
 /// What the vendor's assistant noted.
 fn summary(story: &CallStory, output: &mut Output) -> io::Result<()> {
     let Some(summary) = &story.summary else { return Ok(()) };
-    let Ok(CallSummary { post_call, mid_call }) = serde_json::from_value(summary.clone()) else {
+    let Ok(CallSummary { post_call, mid_call, named_case_number: _ }) = serde_json::from_value(summary.clone()) else {
         return output.line("\nsummary in the form of another version: `--json` prints it");
     };
     output.line(format_args!("\nsummary by {}", story.call.source))?;

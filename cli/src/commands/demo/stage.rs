@@ -151,6 +151,8 @@ fn describe(environment: &mut Environment, webex: &Webex, transcriber: &Transcri
         ("WEBEX_CC_REFRESH_TOKEN", credentials.refresh_token.clone()),
         ("WEBEX_CC_ORG_ID", webex.org_id().to_string()),
         ("WEBEX_CC_TOKEN_URL", webex.token_url()),
+        ("WEBEX_CC_CASE_VARIABLE", "CaseNumber".to_owned()),
+        ("WEBEX_CC_CASE_PATTERN", r"CS\d{7}".to_owned()),
         ("RECORDING_DOWNLOAD_HOSTS", "127.0.0.1".to_owned()),
         ("WEBEX_CC_BASE_URL", base_url),
         ("CALL_SYNC_LOOKBACK_MINUTES", (calls + LOOK_BACK_MINUTES).to_string()),

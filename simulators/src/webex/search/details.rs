@@ -114,7 +114,7 @@ fn outcome(site: &Site, call: &Call, now_ms: i64) -> Map<String, Value> {
         "contactHandleType": told(if abandoned { "abandoned" } else { "normal" }),
         "abandonedType": null, "isContactHandled": call.spec.answered, "isContactOffered": call.spec.queued,
         "csatScore": call.spec.csat.filter(|_| over), "autoCsat": "NA",
-        "contactReason": null, "contactDriver": "N/A", "topicName": null,
+        "contactReason": call.spec.contact_reason, "contactDriver": "N/A", "topicName": null,
         "captureRequested": call.spec.capture_requested.filter(|_| over),
         "recordingCount": i32::from(call.offers_recording(now_ms)), "recordingErrorCount": 0, "recordingFileSize": null,
         "isRecordingDeleted": false, "isTranscriptionAvailable": transcribed.then_some(true), "pausedCount": 0, "resumedCount": 0,
