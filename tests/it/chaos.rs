@@ -206,6 +206,7 @@ async fn whatever_dies_freezes_or_breaks_every_call_ends_as_the_truth_says_and_n
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes: `make chaos`"]
 async fn some_minutes_of_chaos() {
+    #[expect(clippy::disallowed_methods, reason = "what a person wants of this one run is no setting of the product")]
     let read = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let seed = read("CALLSCRIBE_CHAOS_SEED").unwrap_or_else(rand::random);
     let minutes = read("CALLSCRIBE_CHAOS_MINUTES").unwrap_or(3);
