@@ -28,7 +28,7 @@ const MOST_CONCURRENT: u16 = 1024;
 impl WorkSettings {
     const LEASE: Setting = Setting::new(
         "JOB_LEASE",
-        "30s",
+        "20s",
         "How long a worker may stay silent before its jobs are given to others; renewed three times in this span",
     );
     const DRAIN_TIMEOUT: Setting = Setting::new(

@@ -15,7 +15,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { base: Duration::from_secs(2), ceiling: Duration::from_mins(15) }
+        Self { base: Duration::from_secs(15), ceiling: Duration::from_hours(1) }
     }
 }
 

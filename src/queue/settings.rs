@@ -22,7 +22,7 @@ pub struct QueueSettings {
 impl Default for QueueSettings {
     fn default() -> Self {
         Self {
-            lease: Duration::from_secs(30),
+            lease: Duration::from_secs(20),
             backoff: Backoff::default(),
             drain: Duration::from_secs(25),
             ledger_poll: Duration::from_secs(5),
