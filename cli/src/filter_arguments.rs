@@ -1,10 +1,13 @@
 //! The filters that `jobs`, `requeue` and `jobs cancel` share.
 
+use std::time::Duration;
+
 use callscribe::{
     clock::{Clock, SystemClock},
     domain::{JobId, JobKind, JobState, Reason, SessionId, SourceName},
     ledger::JobFilter,
 };
+use chrono::TimeDelta;
 use clap::Args;
 
 use crate::{failure::Failure, times::moment};
@@ -39,6 +42,24 @@ pub(crate) struct FilterArguments {
     /// Ended (if still open: created) before this time
     #[arg(long, help_heading = FILTERS, value_name = "TIME")]
     until: Option<String>,
+    /// Text that the last error contains, in whatever case
+    #[arg(long, help_heading = FILTERS, value_name = "TEXT")]
+    error: Option<String>,
+    /// Provider of the transcript: `whisper`, `webex`
+    #[arg(long, help_heading = FILTERS, value_name = "PROVIDER")]
+    of_provider: Option<String>,
+    /// Queue that the call was in, by its name
+    #[arg(long, help_heading = FILTERS, value_name = "NAME")]
+    queue: Option<String>,
+    /// Created at least so long ago, such as `2h`
+    #[arg(long, help_heading = FILTERS, value_name = "SPAN", value_parser = humantime::parse_duration)]
+    min_age: Option<Duration>,
+    /// Created at most so long ago
+    #[arg(long, help_heading = FILTERS, value_name = "SPAN", value_parser = humantime::parse_duration)]
+    max_age: Option<Duration>,
+    /// At least so many attempts used up
+    #[arg(long, help_heading = FILTERS, value_name = "N")]
+    min_attempts: Option<u16>,
 }
 
 impl FilterArguments {
@@ -48,6 +69,11 @@ impl FilterArguments {
         let time = |text: &Option<String>| {
             let wrong = |error| Failure::wrong_use(error, "times are UTC unless they name a zone");
             text.as_ref().map(|text| moment(text, now).map_err(wrong)).transpose()
+        };
+        let ago = |span: Duration| TimeDelta::from_std(span).ok().and_then(|span| now.checked_sub_signed(span));
+        let ago = |span: Option<Duration>| {
+            let wrong = || Failure::wrong_use("nothing is so old", "give a span such as `2h` or `30d`");
+            span.map(|span| ago(span).ok_or_else(wrong)).transpose()
         };
         let session = self.session.as_ref().map(|text| SessionId::parse(text.as_str())).transpose();
         Ok(JobFilter {
@@ -59,6 +85,12 @@ impl FilterArguments {
             since: time(&self.since)?,
             until: time(&self.until)?,
             ids: self.ids.iter().copied().map(JobId).collect(),
+            error: self.error.clone(),
+            provider: self.of_provider.clone(),
+            queue: self.queue.clone(),
+            created_since: ago(self.max_age)?,
+            created_before: ago(self.min_age)?,
+            min_attempts: self.min_attempts,
         })
     }
 
@@ -71,6 +103,12 @@ impl FilterArguments {
             && self.session.is_none()
             && self.since.is_none()
             && self.until.is_none()
+            && self.error.is_none()
+            && self.of_provider.is_none()
+            && self.queue.is_none()
+            && self.min_age.is_none()
+            && self.max_age.is_none()
+            && self.min_attempts.is_none()
     }
 
     /// Words that this version does not know: a slip of the finger, or a newer version's.

@@ -8,6 +8,7 @@ mod failure;
 mod filter_arguments;
 mod output;
 mod process;
+mod rate;
 mod setup;
 mod table;
 mod times;

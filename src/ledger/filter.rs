@@ -8,7 +8,7 @@ use diesel::{
     sql_types,
 };
 use diesel_async::RunQueryDsl;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{JobId, JobState, SessionId, SourceName},
@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// Which jobs. Nothing given means every job; several conditions must all hold.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct JobFilter {
     /// These kinds, as the ledger writes them; unknown ones may be asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -42,14 +43,32 @@ pub struct JobFilter {
     /// These rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<JobId>,
+    /// Whose last error contains this, in whatever case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Whose transcript is this provider's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Of calls in this queue, by its name in whatever case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Created at this time or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_since: Option<DateTime<Utc>>,
+    /// Created before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_before: Option<DateTime<Utc>>,
+    /// With at least so many attempts used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_attempts: Option<u16>,
 }
 
 /// A statement whose first parameters are a filter's.
 pub(super) type Filtered<'f> = BoxedSqlQuery<'f, Pg, SqlQuery>;
 
-/// The condition over `jobs`, in the parameters $1 to $10 that `JobFilter::bind` binds. Each line falls away while planning when
-/// its parameter is null or true, so that the partial indexes `jobs_dead` and `jobs_due` and the key's index are found.
-pub(super) const CONDITION: &str = "
+/// The condition over the columns of `jobs`, in the parameters $1 to $13 that `JobFilter::bind` binds. Each line falls away while
+/// planning when its parameter is null or true, so that the partial indexes `jobs_dead` and `jobs_due` and the key's index are found.
+const COLUMNS: &str = "
     ($1::text[] IS NULL OR kind = ANY($1))
     AND state = ANY($2::text[])
     AND ($3::boolean OR dead)
@@ -59,10 +78,22 @@ pub(super) const CONDITION: &str = "
     AND ($7::text IS NULL OR (session_id = $7 AND key >= $7 AND key < $7 || '~'))
     AND ($8::timestamptz IS NULL OR coalesce(finished_at, created_at) >= $8)
     AND ($9::timestamptz IS NULL OR coalesce(finished_at, created_at) < $9)
-    AND ($10::bigint[] IS NULL OR id = ANY($10))";
+    AND ($10::bigint[] IS NULL OR id = ANY($10))
+    AND ($11::timestamptz IS NULL OR created_at >= $11)
+    AND ($12::timestamptz IS NULL OR created_at < $12)
+    AND ($13::integer IS NULL OR attempt >= $13)";
+/// What other tables tell, in the parameters $14 to $16; each is part of a statement only when it is asked for, so that PostgreSQL
+/// may join in whichever order costs least.
+const LAST_ERROR: &str = "
+    AND EXISTS (SELECT FROM (SELECT a.error FROM job_attempts AS a WHERE a.job_id = jobs.id ORDER BY a.run DESC LIMIT 1) AS last
+                WHERE strpos(lower(last.error), lower($14)) > 0)";
+const PROVIDER: &str = "
+    AND EXISTS (SELECT FROM call_transcripts AS t WHERE t.id = jobs.transcript_id AND t.provider = $15)";
+const QUEUE: &str = "
+    AND EXISTS (SELECT FROM call_interactions AS c WHERE c.session_id = jobs.session_id COLLATE \"C\" AND lower(c.queue_name) = lower($16))";
 
-/// Parameters that `CONDITION` takes; the caller's own begin after them.
-pub(super) const PARAMETERS: usize = 10;
+/// Parameters that a filter takes; the caller's own begin after them.
+pub(super) const PARAMETERS: usize = 16;
 
 #[derive(QueryableByName)]
 struct Kind {
@@ -105,6 +136,12 @@ impl JobFilter {
         if self.states.is_empty() { JobState::ALL.to_vec() } else { self.states.clone() }
     }
 
+    /// What a row of `jobs` must fulfil, in the parameters that `bind` binds.
+    pub(super) fn condition(&self) -> String {
+        let further = [(LAST_ERROR, self.error.is_some()), (PROVIDER, self.provider.is_some()), (QUEUE, self.queue.is_some())];
+        std::iter::once(COLUMNS).chain(further.into_iter().filter(|(_, asked)| *asked).map(|(text, _)| text)).collect()
+    }
+
     /// Begins a statement with the filter's parameters.
     pub(super) fn bind<'f>(&self, statement: String) -> Filtered<'f> {
         let states = self.states();
@@ -125,5 +162,11 @@ impl JobFilter {
             .bind::<sql_types::Nullable<sql_types::Array<sql_types::BigInt>>, _>(
                 (!self.ids.is_empty()).then(|| self.ids.iter().map(|id| id.0).collect::<Vec<_>>()),
             )
+            .bind::<sql_types::Nullable<sql_types::Timestamptz>, _>(self.created_since)
+            .bind::<sql_types::Nullable<sql_types::Timestamptz>, _>(self.created_before)
+            .bind::<sql_types::Nullable<sql_types::Integer>, _>(self.min_attempts.map(i32::from))
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(self.error.clone())
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(self.provider.clone())
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(self.queue.clone())
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::filter::{CONDITION, JobFilter, PARAMETERS};
+use super::filter::{JobFilter, PARAMETERS};
 use crate::{
     domain::JobId,
     store::{Connection, StoreError},
@@ -128,12 +128,12 @@ pub struct AttemptSeen {
 /// The jobs a filter means, newest first, up to `limit`.
 pub async fn list_jobs(connection: &mut Connection, filter: &JobFilter, limit: i64) -> Result<Vec<JobSeen>, StoreError> {
     let filter = filter.with_kinds(connection).await?;
-    let limit_parameter = PARAMETERS + 1;
+    let (condition, limit_parameter) = (filter.condition(), PARAMETERS + 1);
     let statement = format!(
         "SELECT j.id, j.kind, j.key, j.state, (j.state = 'ready' AND j.run_at <= now()) AS due, j.run_at, j.attempt, j.max_attempts, j.run, j.put_off,
                 j.priority, j.source, j.session_id, j.transcript_id, j.reason, j.created_at, j.started_at, j.finished_at,
                 w.name AS worker, a.error, j.payload, j.checkpoint
-         FROM (SELECT * FROM jobs WHERE {CONDITION} ORDER BY id DESC LIMIT ${limit_parameter}) AS j
+         FROM (SELECT * FROM jobs WHERE {condition} ORDER BY id DESC LIMIT ${limit_parameter}) AS j
          LEFT JOIN workers w ON w.id = j.lease_id
          LEFT JOIN LATERAL (SELECT error FROM job_attempts WHERE job_id = j.id ORDER BY run DESC LIMIT 1) AS a ON true
          ORDER BY j.id DESC"
@@ -167,6 +167,6 @@ struct Number {
 /// How many jobs a filter means, exactly.
 pub async fn count_jobs(connection: &mut Connection, filter: &JobFilter) -> Result<i64, StoreError> {
     let filter = filter.with_kinds(connection).await?;
-    let row: Number = filter.bind(format!("SELECT count(*) AS jobs FROM jobs WHERE {CONDITION}")).get_result(connection).await?;
+    let row: Number = filter.bind(format!("SELECT count(*) AS jobs FROM jobs WHERE {}", filter.condition())).get_result(connection).await?;
     Ok(row.jobs)
 }

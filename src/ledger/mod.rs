@@ -25,7 +25,8 @@ mod workers_seen;
 
 pub use backoff::{Backoff, process_rng};
 pub use by_hand::{
-    ByHand, ByHandError, Changed, cancel, enqueue_or_reopen, note_enqueued, requeue, requeue_within, would_cancel, would_requeue,
+    ByHand, ByHandError, Changed, Pace, Tally, cancel, cancel_tally, enqueue_or_reopen, note_enqueued, requeue, requeue_tally,
+    requeue_within, would_cancel, would_requeue,
 };
 pub use checkpoint::save_checkpoint;
 pub use claim::{Claim, Claimant, Poison, claim, claim_due};

@@ -154,7 +154,8 @@ async fn the_requeue_recipe_of_the_readme_works_as_written() {
     dead_transcriptions(&store, 30, "provider_unavailable").await;
     let filter = ["requeue", "--kind", "transcription", "--reason", "provider_unavailable"];
     let dry = on(&database, &[&filter[..], &["--dry-run"]].concat()).await;
-    assert_eq!((dry.status, dry.stdout.as_str()), (0, "would requeue 30 jobs\n"), "{}", dry.stderr);
+    let expected = "would requeue 30 jobs\n\njobs  kind           reason\n  30  transcription  provider_unavailable\n";
+    assert_eq!((dry.status, dry.stdout.as_str()), (0, expected), "{}", dry.stderr);
     let few = on(&database, &[&filter[..], &["--limit", "20", "--json"]].concat()).await;
     assert_eq!(json(&few)["jobs"], 20);
     let rest = on(&database, &[&filter[..], &["--why", "provider is well"]].concat()).await;

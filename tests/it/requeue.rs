@@ -5,8 +5,8 @@ use std::time::Duration;
 use callscribe::{
     domain::{JobKind, JobState, SessionId},
     ledger::{
-        ByHand, ByHandError, Changed, Hint, JobFilter, NewJob, cancel, enqueue, enqueue_or_reopen, list_jobs, requeue, would_cancel,
-        would_requeue,
+        ByHand, ByHandError, Changed, Hint, JobFilter, NewJob, Pace, cancel, enqueue, enqueue_or_reopen, list_jobs, requeue, requeue_tally,
+        would_cancel, would_requeue,
     },
     store::Store,
 };
@@ -109,6 +109,65 @@ async fn a_filter_moves_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_filter_asks_for_the_error_the_provider_the_queue_the_age_and_the_attempts() {
+    let (_database, store) = with_dead(10).await;
+    run(
+        &store,
+        "INSERT INTO job_attempts (job_id, run, attempt, outcome, reason, error) SELECT id, 8, 5, 'dead', reason, 'connection Reset by peer'
+             FROM jobs WHERE key IN ('s1', 's2', 's3');
+         UPDATE call_transcripts SET provider = 'webex' WHERE session_id IN ('s3', 's4');
+         UPDATE call_interactions SET queue_name = 'Billing' WHERE session_id IN ('s4', 's5');
+         UPDATE jobs SET created_at = now() - interval '9 days' WHERE key = 's6';
+         UPDATE jobs SET attempt = 2 WHERE key = 's7'",
+    )
+    .await;
+    let keys = async |filter: JobFilter| {
+        let states = vec![JobState::Dead];
+        let jobs = list_jobs(&mut store.connection().await.unwrap(), &JobFilter { states, ..filter.clone() }, 100).await.unwrap();
+        assert_eq!(dry_run(&store, &order(filter)).await, i64::try_from(jobs.len()).unwrap(), "the count and the list are of one mind");
+        jobs.into_iter().rev().map(|job| job.key).collect::<Vec<_>>()
+    };
+    let any = JobFilter::default;
+    assert_eq!(keys(JobFilter { error: Some("reset BY".to_owned()), ..any() }).await, ["s1", "s2", "s3"], "of the last attempt");
+    assert_eq!(keys(JobFilter { error: Some("503".to_owned()), ..any() }).await.len(), 7);
+    assert_eq!(keys(JobFilter { error: Some("50_".to_owned()), ..any() }).await.len(), 0, "a text, not a pattern");
+    assert_eq!(keys(JobFilter { provider: Some("webex".to_owned()), ..any() }).await, ["s3", "s4"]);
+    assert_eq!(keys(JobFilter { queue: Some("billing".to_owned()), ..any() }).await, ["s4", "s5"]);
+    let both = JobFilter { provider: Some("webex".to_owned()), queue: Some("Billing".to_owned()), ..any() };
+    assert_eq!(keys(both).await, ["s4"], "all must hold");
+    let week_ago = chrono::DateTime::from_timestamp_millis(
+        number(&store, "SELECT (extract(epoch FROM now() - interval '7 days') * 1000)::bigint AS number").await,
+    );
+    assert_eq!(keys(JobFilter { created_before: week_ago, ..any() }).await, ["s6"]);
+    assert_eq!(keys(JobFilter { created_since: week_ago, ..any() }).await.len(), 9);
+    assert_eq!(keys(JobFilter { min_attempts: Some(3), ..any() }).await.len(), 9);
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_by_kind_and_reason_within_the_limit() {
+    let (_database, store) = with_dead(10).await;
+    run(&store, "UPDATE jobs SET reason = 'audio_too_long' WHERE key IN ('s1', 's2')").await;
+    let tally = async |order: ByHand| {
+        let tallies = requeue_tally(&mut store.connection().await.unwrap(), &order).await.unwrap();
+        tallies.into_iter().map(|tally| (tally.reason.unwrap(), tally.jobs)).collect::<Vec<_>>()
+    };
+    let named = |reason: &str, jobs| (reason.to_owned(), jobs);
+    assert_eq!(tally(order(transcriptions())).await, [named("provider_unavailable", 8), named("audio_too_long", 2)]);
+    let few = ByHand { limit: Some(3), ..order(transcriptions()) };
+    assert_eq!(tally(few).await, [named("audio_too_long", 2), named("provider_unavailable", 1)], "those that ended first");
+}
+
+#[tokio::test]
+async fn jobs_may_be_made_due_at_a_rate() {
+    let (_database, store) = with_dead(60).await;
+    let order = ByHand { pace: Pace::Every(Duration::from_mins(1)), ..order(transcriptions()) };
+    let (changed, hints) = requeue_all(&store, &order).await;
+    assert_eq!((changed.jobs, hints.len()), (60, 1), "only the first is due now");
+    let apart = "SELECT count(*) AS number FROM (SELECT run_at - lag(run_at) OVER (ORDER BY run_at) AS gap FROM jobs) AS gaps WHERE gap = interval '1 minute'";
+    assert_eq!(number(&store, apart).await, 59);
+}
+
+#[tokio::test]
 async fn open_jobs_and_cancelled_ones_are_not_requeued_unless_named() {
     let (_database, store) = with_dead(4).await;
     run(
@@ -149,7 +208,7 @@ async fn a_transcription_done_again_makes_a_new_version_and_keeps_the_old() {
 #[tokio::test]
 async fn jobs_may_be_spread_over_a_span() {
     let (_database, store) = with_dead(60).await;
-    let order = ByHand { over: Duration::from_hours(1), ..order(transcriptions()) };
+    let order = ByHand { pace: Pace::Over(Duration::from_hours(1)), ..order(transcriptions()) };
     let (changed, hints) = requeue_all(&store, &order).await;
     assert_eq!((changed.jobs, hints.len()), (60, 1), "only the first is due now");
     let within = "SELECT count(*) AS number FROM jobs WHERE run_at BETWEEN now() + interval '29 minutes' AND now() + interval '61 minutes'";

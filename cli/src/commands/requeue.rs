@@ -6,14 +6,14 @@ use callscribe::{
     config::RedisSettings,
     domain::JobState,
     hints::Hints,
-    ledger::{ByHand, ByHandError, JobFilter, count_jobs, requeue, would_requeue},
+    ledger::{ByHand, ByHandError, JobFilter, Pace, Tally, count_jobs, requeue, requeue_tally},
     queue::HintPusher,
     store::Store,
 };
 use clap::Args;
 
 use super::Ended;
-use crate::{failure::Failure, filter_arguments::FilterArguments, output::Output, setup};
+use crate::{failure::Failure, filter_arguments::FilterArguments, output::Output, rate, setup, table::Table};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Dead jobs get all their attempts back and keep their history; their transcripts become `pending`. \
@@ -21,7 +21,7 @@ use crate::{failure::Failure, filter_arguments::FilterArguments, output::Output,
                         again makes a new version of the transcript and keeps the old.\n\n\
                         Examples:\n  callscribe requeue --kind transcription --reason provider_unavailable --dry-run\n  \
                         callscribe requeue --kind transcription --limit 20            # try a few first\n  \
-                        callscribe requeue --kind transcription --over 2h --why \"provider is well\"\n  \
+                        callscribe requeue --kind transcription --rate 10/s --why \"provider is well\"\n  \
                         callscribe requeue --session 6a1f0f1e-7c57-4a8b-9b7e-3f6d0a2c9e11 --again")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -36,12 +36,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
     limit: Option<i64>,
     /// Spread them evenly over this span, such as `2h`, instead of making all due now
-    #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
-    over: Option<Duration>,
+    #[arg(long, visible_alias = "over", value_name = "SPAN", value_parser = humantime::parse_duration)]
+    spread: Option<Duration>,
+    /// Make so many due at a time, such as `10/s`, `30/min` or `500/h`
+    #[arg(long, value_name = "RATE", value_parser = rate::interval, conflicts_with = "spread")]
+    rate: Option<Duration>,
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
-    /// Only count: the very number that would be requeued
+    /// Only count, by kind and reason: the very jobs that would be requeued
     #[arg(long)]
     dry_run: bool,
     /// Print as JSON
@@ -58,27 +61,52 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         limit: arguments.limit,
         why: arguments.why.clone(),
         again: arguments.again,
-        over: arguments.over.unwrap_or_default(),
+        pace: pace(arguments),
         ..ByHand::new(arguments.filter.filter()?, setup::actor())
     };
     let store = setup::store()?;
-    let (jobs, audit) = if arguments.dry_run {
-        (would_requeue(&mut *store.connection().await?, &order).await.map_err(refusal)?, None)
+    let jobs = if arguments.dry_run {
+        let tallies = requeue_tally(&mut *store.connection().await?, &order).await.map_err(refusal)?;
+        tell_tallies("would requeue", &tallies, arguments.json, output)?
     } else {
         let changed = requeue_and_hint(&store, &order).await?;
-        (changed.jobs, changed.audit)
+        if arguments.json {
+            output.json(&serde_json::json!({ "jobs": changed.jobs, "dry_run": false, "audit_id": changed.audit }))?;
+        } else {
+            output.line(format_args!("requeued {} {}", changed.jobs, plural(changed.jobs)))?;
+        }
+        changed.jobs
     };
-    if arguments.json {
-        output.json(&serde_json::json!({ "jobs": jobs, "dry_run": arguments.dry_run, "audit_id": audit }))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    output.line(format_args!("{} {jobs} {}", if arguments.dry_run { "would requeue" } else { "requeued" }, plural(jobs)))?;
-    if jobs == 0 {
+    if jobs == 0 && !arguments.json {
         for line in what_else(&store, &order).await? {
             output.line(line)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn pace(arguments: &Arguments) -> Pace {
+    let spread = arguments.spread.filter(|span| !span.is_zero()).map(Pace::Over);
+    spread.or(arguments.rate.map(Pace::Every)).unwrap_or_default()
+}
+
+/// What a dry run counted; returns the sum.
+pub(crate) fn tell_tallies(would: &str, tallies: &[Tally], json: bool, output: &mut Output) -> std::io::Result<i64> {
+    let jobs = tallies.iter().map(|tally| tally.jobs).sum();
+    if json {
+        output.json(&serde_json::json!({ "jobs": jobs, "dry_run": true, "by_reason": tallies }))?;
+        return Ok(jobs);
+    }
+    output.line(format_args!("{would} {jobs} {}", plural(jobs)))?;
+    if tallies.is_empty() {
+        return Ok(jobs);
+    }
+    let mut table = Table::new(output, &["jobs", "kind", "reason"]).numbers(&[0]);
+    for tally in tallies {
+        table.row([&tally.jobs.to_string(), &tally.kind, tally.reason.as_deref().unwrap_or("-")]);
+    }
+    output.line(format_args!("\n{table}"))?;
+    Ok(jobs)
 }
 
 /// How long the command waits for Redis at the end; the dispatcher sends what was not pushed.

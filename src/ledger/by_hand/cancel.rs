@@ -3,7 +3,7 @@
 use diesel::sql_types;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
-use super::{ByHand, ByHandError, Changed, Moved, Selection, batch_size, check_states, count_of, note};
+use super::{ByHand, ByHandError, Changed, Moved, Selection, Tally, batch_size, check_states, count_of, note};
 use crate::{
     domain::{JobState, Reason, TranscriptId},
     store::{
@@ -26,6 +26,12 @@ impl ByHand {
 pub async fn would_cancel(connection: &mut Connection, order: &ByHand) -> Result<i64, ByHandError> {
     let states = order.cancelled_from()?;
     Ok(Selection::new(connection, order, states).await?.count(connection).await?)
+}
+
+/// The same by kind and reason, most first.
+pub async fn cancel_tally(connection: &mut Connection, order: &ByHand) -> Result<Vec<Tally>, ByHandError> {
+    let states = order.cancelled_from()?;
+    Ok(Selection::new(connection, order, states).await?.tally(connection).await?)
 }
 
 /// Calls off jobs that wait or are dead. Running ones are left to end.
@@ -54,7 +60,7 @@ async fn cancel_batch(
     let change = format!("state = 'cancelled', finished_at = clock_timestamp(), reason = '{}'", Reason::Cancelled);
     let jobs: Vec<Moved> = selection
         .filter
-        .bind(Selection::batch_statement(&change))
+        .bind(selection.batch_statement(&change))
         .bind::<sql_types::Timestamptz, _>(selection.as_of)
         .bind::<sql_types::BigInt, _>(batch)
         .load(transaction)

@@ -12,13 +12,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-pub use cancel::{cancel, would_cancel};
-pub use requeue::{enqueue_or_reopen, requeue, requeue_within, would_requeue};
+pub use cancel::{cancel, cancel_tally, would_cancel};
+pub use requeue::{enqueue_or_reopen, requeue, requeue_tally, requeue_within, would_requeue};
 
-use super::filter::{CONDITION, JobFilter, PARAMETERS};
+use super::filter::{JobFilter, PARAMETERS};
 use crate::{
     domain::JobState,
     store::{Connection, StoreError},
@@ -40,8 +41,46 @@ pub struct ByHand {
     pub why: Option<String>,
     /// Requeueing only: also what is done, as if it had never been; a transcription then makes a new version of its transcript.
     pub again: bool,
-    /// Requeueing only: how long a span to spread the jobs over evenly; zero makes all of them due now.
-    pub over: Duration,
+    /// Requeueing only: when the jobs become due.
+    pub pace: Pace,
+}
+
+/// When jobs that are requeued become due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// All of them now.
+    #[default]
+    AtOnce,
+    /// Spread evenly over this span.
+    Over(Duration),
+    /// One after another, so long apart.
+    Every(Duration),
+}
+
+impl Pace {
+    /// How long two of `jobs` jobs are apart, in microseconds.
+    fn microseconds_between(self, jobs: i64) -> i64 {
+        let microseconds = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        match self {
+            Self::AtOnce => 0,
+            Self::Over(span) => microseconds(span).checked_div(jobs).unwrap_or(0),
+            Self::Every(span) => microseconds(span),
+        }
+    }
+}
+
+/// Jobs of one kind and reason that a change would move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, QueryableByName)]
+pub struct Tally {
+    /// The kind.
+    #[diesel(sql_type = sql_types::Text)]
+    pub kind: String,
+    /// Why they ended; none for those that wait or were done.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub reason: Option<String>,
+    /// How many.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub jobs: i64,
 }
 
 /// A change by hand did not happen, or only in part: what is committed stays, and the same command again does the rest.
@@ -79,11 +118,16 @@ impl ByHand {
     /// Everything `filter` means.
     #[must_use]
     pub fn new(filter: JobFilter, actor: impl Into<String>) -> Self {
-        Self { filter, limit: None, actor: actor.into(), why: None, again: false, over: Duration::ZERO }
+        Self { filter, limit: None, actor: actor.into(), why: None, again: false, pace: Pace::AtOnce }
     }
 
     fn details(&self) -> Value {
-        json!({ "filter": self.filter, "limit": self.limit, "again": self.again, "over_seconds": self.over.as_secs(), "jobs": 0 })
+        let (over, every) = match self.pace {
+            Pace::AtOnce => (None, None),
+            Pace::Over(span) => (Some(span.as_secs()), None),
+            Pace::Every(span) => (None, Some(span.as_secs_f64())),
+        };
+        json!({ "filter": self.filter, "limit": self.limit, "again": self.again, "over_seconds": over, "every_seconds": every, "jobs": 0 })
     }
 }
 
@@ -139,18 +183,31 @@ impl<'o> Selection<'o> {
     }
 
     /// The one condition of count and change; takes the filter's parameters and one more.
-    fn condition() -> String {
-        format!("{CONDITION} AND coalesce(finished_at, created_at) <= ${}", PARAMETERS + 1)
+    fn condition(&self) -> String {
+        format!("{} AND coalesce(finished_at, created_at) <= ${}", self.filter.condition(), PARAMETERS + 1)
     }
 
     async fn count(&self, connection: &mut Connection) -> Result<i64, StoreError> {
-        let statement = format!("SELECT count(*) AS number FROM jobs WHERE {}", Self::condition());
+        let statement = format!("SELECT count(*) AS number FROM jobs WHERE {}", self.condition());
         let row: Number = self.filter.bind(statement).bind::<sql_types::Timestamptz, _>(self.as_of).get_result(connection).await?;
         Ok(row.number.min(self.order.limit.unwrap_or(i64::MAX)))
     }
 
+    /// The same, by kind and reason, most first.
+    async fn tally(&self, connection: &mut Connection) -> Result<Vec<Tally>, StoreError> {
+        let statement = format!(
+            "SELECT kind, reason, count(*) AS jobs
+             FROM (SELECT kind, reason FROM jobs WHERE {} ORDER BY coalesce(finished_at, created_at), id LIMIT ${}) AS meant
+             GROUP BY kind, reason ORDER BY jobs DESC, kind, reason",
+            self.condition(),
+            PARAMETERS + 2
+        );
+        let bound = self.filter.bind(statement).bind::<sql_types::Timestamptz, _>(self.as_of);
+        Ok(bound.bind::<sql_types::Nullable<sql_types::BigInt>, _>(self.order.limit).load(connection).await?)
+    }
+
     /// Rows of the next batch, locked, oldest end first, and the UPDATE that `change` makes of them.
-    fn batch_statement(change: &str) -> String {
+    fn batch_statement(&self, change: &str) -> String {
         format!(
             "WITH picked AS MATERIALIZED (
                  SELECT id, state, coalesce(finished_at, created_at) AS at FROM jobs WHERE {}
@@ -158,7 +215,7 @@ impl<'o> Selection<'o> {
              numbered AS MATERIALIZED (SELECT id, state, row_number() OVER (ORDER BY at, id) - 1 AS place FROM picked)
              UPDATE jobs SET {change} FROM numbered WHERE jobs.id = numbered.id
              RETURNING jobs.id, kind, priority, transcript_id, numbered.state AS was, run_at <= now() AS due",
-            Self::condition(),
+            self.condition(),
             PARAMETERS + 2
         )
     }

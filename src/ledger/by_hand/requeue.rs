@@ -1,12 +1,10 @@
 //! Ended jobs made due again.
 
-use std::time::Duration;
-
 use diesel::sql_types;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{ByHand, ByHandError, Changed, Moved, Selection, batch_size, check_states, count_of, note};
+use super::{ByHand, ByHandError, Changed, Moved, Pace, Selection, Tally, batch_size, check_states, count_of, note};
 use crate::{
     domain::{JobId, JobKind, JobState, TranscriptId},
     ledger::{Hint, NewJob, enqueue, filter::PARAMETERS},
@@ -34,17 +32,23 @@ pub async fn would_requeue(connection: &mut Connection, order: &ByHand) -> Resul
     Ok(Selection::new(connection, order, states).await?.count(connection).await?)
 }
 
+/// The same by kind and reason, most first.
+pub async fn requeue_tally(connection: &mut Connection, order: &ByHand) -> Result<Vec<Tally>, ByHandError> {
+    let states = order.requeued_from()?;
+    Ok(Selection::new(connection, order, states).await?.tally(connection).await?)
+}
+
 /// Makes ended jobs due again, with all their attempts; the hints go out after each batch's commit.
 pub async fn requeue(store: &Store, order: &ByHand, hints: &UnboundedSender<Vec<Hint>>) -> Result<Changed, ByHandError> {
     let states = order.requeued_from()?;
     let connection = &mut *store.connection().await?;
     let selection = Selection::new(connection, order, states).await?;
-    let total = if order.over.is_zero() { 0 } else { selection.count(connection).await? };
+    let total = if order.pace == Pace::AtOnce { 0 } else { selection.count(connection).await? };
     let mut changed = Changed::default();
     loop {
         let batch = batch_size(order.limit, changed.jobs);
         let so_far = changed;
-        let step = microseconds_between(order.over, total);
+        let step = order.pace.microseconds_between(total);
         let (jobs, audit) =
             connection.transaction(async |transaction| requeue_batch(transaction, &selection, batch, so_far, step).await).await?;
         changed = Changed { jobs: changed.jobs + count_of(&jobs), audit };
@@ -91,7 +95,7 @@ async fn requeue_batch(
     );
     let jobs: Vec<Moved> = selection
         .filter
-        .bind(Selection::batch_statement(&change))
+        .bind(selection.batch_statement(&change))
         .bind::<sql_types::Timestamptz, _>(selection.as_of)
         .bind::<sql_types::BigInt, _>(batch)
         .bind::<sql_types::BigInt, _>(so_far.jobs)
@@ -141,8 +145,4 @@ pub async fn enqueue_or_reopen(connection: &mut Connection, jobs: &[NewJob]) -> 
     .await?;
     hints.extend(reopened.into_iter().map(|job| Hint { id: JobId(job.id), kind: job.kind, priority: job.priority }));
     Ok(hints)
-}
-
-fn microseconds_between(over: Duration, jobs: i64) -> i64 {
-    i64::try_from(over.as_micros()).unwrap_or(i64::MAX).checked_div(jobs).unwrap_or(0)
 }

@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
-use callscribe::ledger::{ByHand, cancel, would_cancel};
+use callscribe::ledger::{ByHand, cancel, cancel_tally};
 use clap::Args;
 
 use crate::{
-    commands::{Ended, requeue::refusal},
+    commands::{
+        Ended,
+        requeue::{refusal, tell_tallies},
+    },
     failure::Failure,
     filter_arguments::FilterArguments,
     output::Output,
@@ -30,7 +33,7 @@ pub(crate) struct Arguments {
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
-    /// Only count
+    /// Only count, by kind and reason
     #[arg(long)]
     dry_run: bool,
     /// Print as JSON
@@ -45,18 +48,16 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     setup::warn_of(&arguments.filter.doubts());
     let order = ByHand { limit: arguments.limit, why: arguments.why.clone(), ..ByHand::new(arguments.filter.filter()?, setup::actor()) };
     let store = setup::store()?;
-    let (jobs, audit) = if arguments.dry_run {
-        (would_cancel(&mut *store.connection().await?, &order).await.map_err(refusal)?, None)
-    } else {
-        let changed = cancel(&store, &order).await.map_err(refusal)?;
-        (changed.jobs, changed.audit)
-    };
+    if arguments.dry_run {
+        let tallies = cancel_tally(&mut *store.connection().await?, &order).await.map_err(refusal)?;
+        tell_tallies("would cancel", &tallies, arguments.json, output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let changed = cancel(&store, &order).await.map_err(refusal)?;
     if arguments.json {
-        output.json(&serde_json::json!({ "jobs": jobs, "dry_run": arguments.dry_run, "audit_id": audit }))?;
-    } else if arguments.dry_run {
-        output.line(format_args!("would cancel {jobs} jobs"))?;
+        output.json(&serde_json::json!({ "jobs": changed.jobs, "dry_run": false, "audit_id": changed.audit }))?;
     } else {
-        output.line(format_args!("cancelled {jobs} jobs"))?;
+        output.line(format_args!("cancelled {} jobs", changed.jobs))?;
     }
     Ok(ExitCode::SUCCESS)
 }
