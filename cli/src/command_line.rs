@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Jobs(commands::jobs::Arguments),
     /// Make dead jobs due again
     Requeue(commands::requeue::Arguments),
+    /// List, show and cancel what was requeued together
+    Batch(commands::batch::Arguments),
     /// List calls, and show everything that ever happened to one
     Calls(commands::calls::Arguments),
     /// Log in to Webex Contact Center, and manage what it sends us by itself

@@ -60,6 +60,9 @@ pub(crate) struct FilterArguments {
     /// At least so many attempts used up
     #[arg(long, help_heading = FILTERS, value_name = "N")]
     min_attempts: Option<u16>,
+    /// Made due last by the requeue batch of this name
+    #[arg(long, help_heading = FILTERS, value_name = "NAME")]
+    in_batch: Option<String>,
 }
 
 impl FilterArguments {
@@ -91,6 +94,7 @@ impl FilterArguments {
             created_since: ago(self.max_age)?,
             created_before: ago(self.min_age)?,
             min_attempts: self.min_attempts,
+            batch: self.in_batch.clone(),
         })
     }
 
@@ -109,6 +113,7 @@ impl FilterArguments {
             && self.min_age.is_none()
             && self.max_age.is_none()
             && self.min_attempts.is_none()
+            && self.in_batch.is_none()
     }
 
     /// Words that this version does not know: a slip of the finger, or a newer version's.

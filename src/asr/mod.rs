@@ -3,7 +3,7 @@
 pub mod check;
 pub mod whisper;
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -179,6 +179,9 @@ pub trait Transcriber: Send + Sync + 'static {
 
     /// The model asked for.
     fn model(&self) -> &str;
+
+    /// The same provider with another model or language than its settings say.
+    fn asked_for(&self, model: Option<&str>, language: Option<&str>) -> Arc<dyn Transcriber>;
 
     /// Whether the provider's limits let it take a recording, found out without asking it: `Rejected` says why not.
     fn accepts(&self, file_name: &str, size_bytes: u64, duration: Duration) -> Result<(), TranscribeError>;

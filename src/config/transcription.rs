@@ -76,6 +76,13 @@ impl WhisperSettings {
         Self::TIMEOUT,
     ];
 
+    /// The same with another model. A limit that came with the model goes with it; one that was set stays.
+    #[must_use]
+    pub fn with_model(&self, model: &str) -> Self {
+        let max_duration = if self.max_duration == longest_of(&self.model) { longest_of(model) } else { self.max_duration };
+        Self { model: model.to_owned(), max_duration, ..self.clone() }
+    }
+
     /// Reads the group.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let defaults = Self::default();
@@ -87,7 +94,7 @@ impl WhisperSettings {
             language: reader.text(&Self::LANGUAGE),
             prompt: reader.text(&Self::PROMPT),
             max_bytes: reader.parsed(&Self::MAX_BYTES, "a number of bytes").unwrap_or(defaults.max_bytes),
-            max_duration: most_seconds.or_else(|| model.starts_with("gpt-").then_some(GPT_MAX_SECONDS)).map(Duration::from_secs),
+            max_duration: most_seconds.map(Duration::from_secs).or_else(|| longest_of(&model)),
             timeout: reader.duration(&Self::TIMEOUT).unwrap_or(defaults.timeout),
             network: NetworkSettings::read(reader),
             base_url,
@@ -119,6 +126,11 @@ impl WhisperSettings {
             reader.complain(Self::BASE_URL.name, "holds a user or password: give the key as `OPENAI_API_KEY`");
         }
     }
+}
+
+/// The longest audio that a model takes, as far as its name tells.
+fn longest_of(model: &str) -> Option<Duration> {
+    model.starts_with("gpt-").then(|| Duration::from_secs(GPT_MAX_SECONDS))
 }
 
 impl Default for WhisperSettings {
@@ -196,5 +208,14 @@ mod tests {
     fn what_cannot_work_is_refused_by_name() {
         assert!(complaint(&[("OPENAI_BASE_URL", "ftp://x/v1")]).contains("must start with"));
         assert!(complaint(&[("OPENAI_BASE_URL", "https://u:p@asr.example.com/v1")]).contains("user or password"));
+    }
+
+    #[test]
+    fn another_model_brings_its_own_limit_and_leaves_one_that_was_set() {
+        let (settings, _) = read(&[("OPENAI_API_KEY", "k")]);
+        assert_eq!(settings.with_model("gpt-4o-transcribe").max_duration, Some(Duration::from_secs(GPT_MAX_SECONDS)));
+        assert_eq!(settings.with_model("gpt-4o-transcribe").with_model("whisper-1").max_duration, None);
+        let (set, _) = read(&[("OPENAI_API_KEY", "k"), ("TRANSCRIPTION_MAX_SECONDS", "60")]);
+        assert_eq!(set.with_model("gpt-4o-transcribe").max_duration, Some(Duration::from_mins(1)));
     }
 }

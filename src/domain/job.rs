@@ -122,3 +122,24 @@ impl JobKind {
         }
     }
 }
+
+vocabulary! {
+    /// From where a call's work is done again.
+    Stage ("stage") {
+        /// The recording is copied anew, and transcribed.
+        Recording = "recording",
+        /// The recording that is stored is transcribed.
+        Transcription = "transcription",
+    }
+}
+
+impl Stage {
+    /// The kind of the stage's jobs.
+    #[must_use]
+    pub const fn kind(self) -> JobKind {
+        match self {
+            Self::Recording => JobKind::Recording,
+            Self::Transcription => JobKind::Transcription,
+        }
+    }
+}

@@ -165,7 +165,7 @@ impl Reason {
             Self::RecordingTooLarge => "raise RECORDING_MAX_BYTES and requeue",
             Self::HostNotAllowed => "if the host is the vendor's, add it to RECORDING_DOWNLOAD_HOSTS and requeue",
             Self::StorageUnavailable => "check the bucket and its credentials; jobs go on by themselves when it answers",
-            Self::StorageCorrupt => "requeue from the recording: `callscribe requeue --kind recording --session ID`",
+            Self::StorageCorrupt => "copy it again from the vendor: `callscribe requeue --from recording --session ID`",
             Self::RateLimited | Self::BudgetSpent => "nothing: it waits its turn; WEBEX_BUDGET_PER_MINUTE is the shared budget",
             Self::VendorRejected | Self::WrongShape => "send the request id to the vendor's support, or report a bug with the error text",
             Self::LoginNeeded => "run `callscribe webex login`; jobs wait, use up no attempts, and go on by themselves",

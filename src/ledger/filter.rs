@@ -61,6 +61,9 @@ pub struct JobFilter {
     /// With at least so many attempts used up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_attempts: Option<u16>,
+    /// Made due last by the requeue batch of this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
 }
 
 /// A statement whose first parameters are a filter's.
@@ -82,7 +85,7 @@ const COLUMNS: &str = "
     AND ($11::timestamptz IS NULL OR created_at >= $11)
     AND ($12::timestamptz IS NULL OR created_at < $12)
     AND ($13::integer IS NULL OR attempt >= $13)";
-/// What other tables tell, in the parameters $14 to $16; each is part of a statement only when it is asked for, so that PostgreSQL
+/// What other tables tell, in the parameters $14 to $17; each is part of a statement only when it is asked for, so that PostgreSQL
 /// may join in whichever order costs least.
 const LAST_ERROR: &str = "
     AND EXISTS (SELECT FROM (SELECT a.error FROM job_attempts AS a WHERE a.job_id = jobs.id ORDER BY a.run DESC LIMIT 1) AS last
@@ -91,9 +94,11 @@ const PROVIDER: &str = "
     AND EXISTS (SELECT FROM call_transcripts AS t WHERE t.id = jobs.transcript_id AND t.provider = $15)";
 const QUEUE: &str = "
     AND EXISTS (SELECT FROM call_interactions AS c WHERE c.session_id = jobs.session_id COLLATE \"C\" AND lower(c.queue_name) = lower($16))";
+const BATCH: &str = "
+    AND batch_id = (SELECT b.id FROM requeue_batches AS b WHERE b.name = $17)";
 
 /// Parameters that a filter takes; the caller's own begin after them.
-pub(super) const PARAMETERS: usize = 16;
+pub(super) const PARAMETERS: usize = 17;
 
 #[derive(QueryableByName)]
 struct Kind {
@@ -138,7 +143,12 @@ impl JobFilter {
 
     /// What a row of `jobs` must fulfil, in the parameters that `bind` binds.
     pub(super) fn condition(&self) -> String {
-        let further = [(LAST_ERROR, self.error.is_some()), (PROVIDER, self.provider.is_some()), (QUEUE, self.queue.is_some())];
+        let further = [
+            (LAST_ERROR, self.error.is_some()),
+            (PROVIDER, self.provider.is_some()),
+            (QUEUE, self.queue.is_some()),
+            (BATCH, self.batch.is_some()),
+        ];
         std::iter::once(COLUMNS).chain(further.into_iter().filter(|(_, asked)| *asked).map(|(text, _)| text)).collect()
     }
 
@@ -168,5 +178,6 @@ impl JobFilter {
             .bind::<sql_types::Nullable<sql_types::Text>, _>(self.error.clone())
             .bind::<sql_types::Nullable<sql_types::Text>, _>(self.provider.clone())
             .bind::<sql_types::Nullable<sql_types::Text>, _>(self.queue.clone())
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(self.batch.clone())
     }
 }

@@ -5,9 +5,11 @@
 //! except to hand over ids after a commit.
 
 mod backoff;
+mod batches;
 mod by_hand;
 mod checkpoint;
 mod claim;
+mod clusters;
 mod depth;
 mod due;
 mod enqueue;
@@ -24,12 +26,14 @@ mod outcome;
 mod workers_seen;
 
 pub use backoff::{Backoff, process_rng};
+pub use batches::{BatchId, BatchSeen, Verdict, attend, batch_failures, batch_name, batches_seen, cancel_batch, judge_canary};
 pub use by_hand::{
-    ByHand, ByHandError, Changed, Pace, Tally, cancel, cancel_tally, enqueue_or_reopen, note_enqueued, requeue, requeue_tally,
-    requeue_within, would_cancel, would_requeue,
+    ByHand, ByHandError, Canary, Changed, Pace, Tally, cancel, cancel_tally, enqueue_anew, enqueue_or_reopen, finish_moving, note_enqueued,
+    requeue, requeue_tally, requeue_within, would_cancel, would_requeue,
 };
 pub use checkpoint::save_checkpoint;
 pub use claim::{Claim, Claimant, Poison, claim, claim_due};
+pub use clusters::{Cluster, Clusters, MOST_CLUSTERED, clusters};
 pub use depth::{COUNTED, Count, DeadReason, Depth, Setbacks, dead_reasons, depths, recent_setbacks};
 pub use due::{due_jobs, open_kinds};
 pub use enqueue::{NewJob, enqueue, recording_jobs};

@@ -174,6 +174,10 @@ async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_du
             metrics::jobs_swept(swept.returned + swept.dead);
         }
         backfills::finish_ended(leadership.connection()).await?;
+        let due = ledger::attend(leadership.connection()).await?;
+        if let Err(error) = push_hints(&options.hints, &due).await {
+            tracing::debug!(error = %chain(&error), "hints lost; the dispatcher sends them again");
+        }
     }
     let dispatched = dispatch(&options.store, &options.hints).await?;
     if dispatched.lanes_unreachable > 0 {

@@ -156,7 +156,7 @@ pub async fn list_calls(connection: &mut Connection, filter: &CallFilter, limit:
     let statement = format!(
         "SELECT {COLUMNS} FROM call_interactions AS c {LATEST_TRANSCRIPT}
          WHERE ($1::text IS NULL OR c.source = $1) AND ($2::text[] IS NULL OR c.transcript_status = ANY($2))
-           AND ($3::text IS NULL OR t.error_code = $3) AND ($4::text IS NULL OR c.case_number = $4)
+           AND ($3::text IS NULL OR (c.transcript_status = 'error' AND t.error_code = $3)) AND ($4::text IS NULL OR c.case_number = $4)
            AND ($5::timestamptz IS NULL OR c.start_time >= $5) AND ($6::timestamptz IS NULL OR c.start_time < $6)
          ORDER BY c.start_time DESC, c.session_id LIMIT $7"
     );

@@ -60,7 +60,7 @@ pub async fn begin_downloading(connection: &mut Connection, id: TranscriptId) ->
              RETURNING session_id, leg),
          mirrored AS (
              UPDATE call_interactions AS c SET transcript_status = 'processing'
-             FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id AND c.transcript_status <> 'processing')
+             FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id AND c.transcript_status NOT IN ('processing', 'complete'))
          SELECT session_id FROM moved",
     )
     .bind::<sql_types::Uuid, _>(id.0)

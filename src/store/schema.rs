@@ -180,6 +180,7 @@ diesel::table! {
         created_at -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
+        batch_id -> Nullable<Int8>,
     }
 }
 
@@ -327,6 +328,31 @@ diesel::table! {
         comparison -> Uuid,
         found_at -> Timestamptz,
         repaired_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// One row per requeue by filter.
+    requeue_batches (id) {
+        id -> Int8,
+        name -> Text,
+        actor -> Text,
+        why -> Nullable<Text>,
+        state -> Text,
+        stopped_because -> Nullable<Text>,
+        orders -> Jsonb,
+        as_of -> Timestamptz,
+        expected -> Int8,
+        jobs -> Int8,
+        canary_jobs -> Nullable<Int4>,
+        canary_percent -> Nullable<Int2>,
+        step_microseconds -> Int8,
+        paced_from -> Nullable<Timestamptz>,
+        paced_after -> Int8,
+        audit_id -> Nullable<Int8>,
+        created_at -> Timestamptz,
+        touched_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
     }
 }
 

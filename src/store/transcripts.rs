@@ -1,4 +1,7 @@
 //! `call_transcripts`, and `call_interactions.transcript_status`, which moves with it in the same statement.
+//!
+//! A call that has a complete transcript is `complete` and stays so, whatever becomes of later versions: the newest complete one
+//! counts, and the view `current_transcripts` tells it.
 
 use std::collections::HashSet;
 
@@ -138,7 +141,7 @@ pub async fn release(connection: &mut Connection, troubles: &[TranscriptTrouble]
              WHERE t.id = u.id AND t.status IN ('pending', 'downloading', 'transcribing')
              RETURNING t.session_id, t.leg)
          UPDATE call_interactions AS c SET transcript_status = 'pending'
-         FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id AND c.transcript_status <> 'pending'",
+         FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id AND c.transcript_status NOT IN ('pending', 'complete')",
     )
     .bind::<sql_types::Array<sql_types::Uuid>, _>(troubles.iter().map(|t| t.id.0).collect::<Vec<_>>())
     .bind::<sql_types::Array<sql_types::Text>, _>(troubles.iter().map(|t| t.message.as_str()).collect::<Vec<_>>())
@@ -159,7 +162,7 @@ pub async fn fail(connection: &mut Connection, troubles: &[TranscriptTrouble]) -
              WHERE t.id = u.id AND t.status <> 'complete'
              RETURNING t.session_id, t.leg)
          UPDATE call_interactions AS c SET transcript_status = 'error'
-         FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id",
+         FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id AND c.transcript_status <> 'complete'",
     )
     .bind::<sql_types::Array<sql_types::Uuid>, _>(troubles.iter().map(|t| t.id.0).collect::<Vec<_>>())
     .bind::<sql_types::Array<sql_types::Text>, _>(troubles.iter().map(|t| t.reason.as_str()).collect::<Vec<_>>())
@@ -180,7 +183,7 @@ pub async fn reopen(connection: &mut Connection, ids: &[TranscriptId]) -> Result
              WHERE id = ANY($1) AND status = 'error'
              RETURNING session_id, leg)
          UPDATE call_interactions AS c SET transcript_status = 'pending'
-         FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id",
+         FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id AND c.transcript_status <> 'complete'",
     )
     .bind::<sql_types::Array<sql_types::Uuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
     .execute(connection)
@@ -213,7 +216,8 @@ impl Predecessor {
     }
 }
 
-/// Begins the next version of transcripts that are complete, from the same recording; the complete ones stay as they are.
+/// Begins the next version of transcripts that are complete, from the same recording; the complete ones stay as they are, and so do
+/// their calls: what is complete counts until a later version is.
 /// Returns old and new id of each. A transcript that is not complete has no next version and is left out.
 pub async fn next_versions(connection: &mut Connection, ids: &[TranscriptId]) -> Result<Vec<(TranscriptId, TranscriptId)>, StoreError> {
     let complete: Vec<Predecessor> = diesel::sql_query(
@@ -227,13 +231,9 @@ pub async fn next_versions(connection: &mut Connection, ids: &[TranscriptId]) ->
     .await?;
     let pairs = complete.iter().map(|old| Ok((TranscriptId(old.id), old.successor()?))).collect::<Result<Vec<_>, StoreError>>()?;
     diesel::sql_query(
-        "WITH added AS (
-             INSERT INTO call_transcripts (id, session_id, leg, version, recording_id, provider, model, audio_url, audio_seconds)
-             SELECT n.id, t.session_id, t.leg, n.version, t.recording_id, t.provider, t.model, t.audio_url, t.audio_seconds
-             FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS n (old, id, version) JOIN call_transcripts AS t ON t.id = n.old
-             RETURNING session_id, leg)
-         UPDATE call_interactions AS c SET transcript_status = 'pending'
-         FROM added WHERE added.leg = 'main' AND c.session_id = added.session_id",
+        "INSERT INTO call_transcripts (id, session_id, leg, version, recording_id, provider, model, audio_url, audio_seconds)
+         SELECT n.id, t.session_id, t.leg, n.version, t.recording_id, t.provider, t.model, t.audio_url, t.audio_seconds
+         FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS n (old, id, version) JOIN call_transcripts AS t ON t.id = n.old",
     )
     .bind::<sql_types::Array<sql_types::Uuid>, _>(pairs.iter().map(|(old, _)| old.0).collect::<Vec<_>>())
     .bind::<sql_types::Array<sql_types::Uuid>, _>(pairs.iter().map(|(_, new)| new.0).collect::<Vec<_>>())

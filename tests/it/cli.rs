@@ -159,7 +159,11 @@ async fn the_requeue_recipe_of_the_readme_works_as_written() {
     let few = on(&database, &[&filter[..], &["--limit", "20", "--json"]].concat()).await;
     assert_eq!(json(&few)["jobs"], 20);
     let rest = on(&database, &[&filter[..], &["--why", "provider is well"]].concat()).await;
-    assert_eq!(rest.stdout, "requeued 10 jobs\n");
+    assert_eq!(rest.stdout, "requeued 10 jobs\nfollow them: callscribe batch show requeue-2\n");
+    let batch = on(&database, &["batch", "show", "requeue-2"]).await;
+    assert!(batch.stdout.contains("0 of 10 ended, 0 %") && batch.stdout.contains("why       provider is well"), "{}", batch.stdout);
+    assert_eq!(json(&on(&database, &["batch", "show", "requeue-1", "--json"]).await)["waiting"], 20);
+    assert_eq!(json(&on(&database, &["batch", "list", "--json"]).await).as_array().unwrap().len(), 2);
     let noted = "SELECT count(*) AS number FROM audit_log WHERE action = 'requeue' AND actor LIKE 'ada@%' AND why = 'provider is well'";
     assert_eq!(number(&store, noted).await, 1);
     let none = on(&database, &filter).await;

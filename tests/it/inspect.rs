@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callscribe::{
     domain::{JobId, JobState, SessionId},
-    ledger::{COUNTED, Count, JobFilter, attempts, dead_reasons, depths, list_jobs, recent_setbacks, workers_seen},
+    ledger::{COUNTED, Count, JobFilter, attempts, clusters, dead_reasons, depths, list_jobs, recent_setbacks, workers_seen},
 };
 
 use diesel_async::{AsyncConnection, RunQueryDsl};
@@ -109,6 +109,31 @@ async fn a_list_is_newest_first_and_knows_the_last_error() {
     assert_eq!((history.len(), history[0].run, history[0].outcome.as_str()), (1, 7, "dead"));
     let one = JobFilter { ids: vec![JobId(of_call[0].id)], ..JobFilter::default() };
     assert_eq!(list_jobs(connection, &one, 5).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn jobs_whose_errors_differ_in_numbers_and_ids_alone_are_one_cluster() {
+    let database = harness::database().await;
+    let store = database.store();
+    dead_transcriptions(&store, 12, "provider_unavailable").await;
+    run(
+        &store,
+        "UPDATE job_attempts SET error = 'the answer of `r' || job_id || '` covers ' || job_id || ' s of 90 s', reason = 'low_coverage'
+             WHERE job_id IN (SELECT id FROM jobs ORDER BY id LIMIT 5)",
+    )
+    .await;
+    let dead = JobFilter { states: vec![JobState::Dead], ..JobFilter::default() };
+    let found = clusters(&mut store.connection().await.unwrap(), &dead).await.unwrap();
+    let told: Vec<_> = found.clusters.iter().map(|one| (one.pattern.as_str(), one.reason.as_str(), one.jobs)).collect();
+    let unavailable = "the transcriber is not available: HTTP 503";
+    let coverage = "the answer of <text> covers <n> s of <n> s";
+    assert_eq!(told, [(unavailable, "provider_unavailable", 7), (coverage, "low_coverage", 5)]);
+    let last = &found.clusters[1];
+    assert!(last.first_seen < last.last_seen && last.kinds.contains("transcription"), "{last:?}");
+    let example =
+        list_jobs(&mut store.connection().await.unwrap(), &JobFilter { ids: vec![JobId(last.example)], ..dead.clone() }, 1).await.unwrap();
+    assert_eq!(example[0].key, "s5", "the one that said it last");
+    assert!(!found.newest_only);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod api;
+mod batches;
 mod blob;
 mod calls;
 mod chaos;
@@ -33,5 +34,6 @@ mod sync;
 mod transcribe;
 mod upkeep;
 mod vendor_transcripts;
+mod versions;
 mod webex;
 mod world;

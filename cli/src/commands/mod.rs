@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod api;
+pub(crate) mod batch;
 pub(crate) mod calls;
 pub(crate) mod config;
 pub(crate) mod demo;
@@ -35,6 +36,7 @@ pub(crate) async fn run(command: Command, output: &mut Output) -> Ended {
         Command::Sync(arguments) => sync::run(&arguments, output).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments, output).await,
         Command::Jobs(arguments) => jobs::run(&arguments, output).await,
+        Command::Batch(arguments) => batch::run(&arguments, output).await,
         Command::Requeue(arguments) => requeue::run(&arguments, output).await,
         Command::Calls(arguments) => calls::run(&arguments, output).await,
         Command::Webex(arguments) => webex::run(&arguments, output).await,

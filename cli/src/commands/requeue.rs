@@ -1,12 +1,14 @@
 //! `callscribe requeue`: ended jobs made due again.
 
+mod follow;
+
 use std::{process::ExitCode, time::Duration};
 
 use callscribe::{
-    config::RedisSettings,
-    domain::JobState,
+    config::{ProviderSettings, RedisSettings, WhisperSettings},
+    domain::{JobState, Stage, Wishes},
     hints::Hints,
-    ledger::{ByHand, ByHandError, JobFilter, Pace, Tally, count_jobs, requeue, requeue_tally},
+    ledger::{BatchId, ByHand, ByHandError, Canary, Changed, JobFilter, Pace, Tally, batch_name, count_jobs, requeue, requeue_tally},
     queue::HintPusher,
     store::Store,
 };
@@ -20,9 +22,9 @@ use crate::{failure::Failure, filter_arguments::FilterArguments, output::Output,
                         Cancelled jobs are taken only with `--state cancelled`, done ones only with `--again`; a transcription done \
                         again makes a new version of the transcript and keeps the old.\n\n\
                         Examples:\n  callscribe requeue --kind transcription --reason provider_unavailable --dry-run\n  \
-                        callscribe requeue --kind transcription --limit 20            # try a few first\n  \
+                        callscribe requeue --reason low_coverage --model large-v3 --canary 20     # try a few first\n  \
                         callscribe requeue --kind transcription --rate 10/s --why \"provider is well\"\n  \
-                        callscribe requeue --session 6a1f0f1e-7c57-4a8b-9b7e-3f6d0a2c9e11 --again")]
+                        callscribe requeue --session 6a1f0f1e-7c57-4a8b-9b7e-3f6d0a2c9e11 --again --from recording")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     filter: FilterArguments,
@@ -41,6 +43,30 @@ pub(crate) struct Arguments {
     /// Make so many due at a time, such as `10/s`, `30/min` or `500/h`
     #[arg(long, value_name = "RATE", value_parser = rate::interval, conflicts_with = "spread")]
     rate: Option<Duration>,
+    /// Do this stage of the calls again: `recording` copies and transcribes anew, `transcription` keeps the audio
+    #[arg(long, value_name = "STAGE")]
+    from: Option<Stage>,
+    /// Who is to transcribe, instead of who the workers' settings name: `whisper`, `webex`
+    #[arg(long, value_name = "PROVIDER", value_parser = [WhisperSettings::PROVIDER, ProviderSettings::VENDOR])]
+    provider: Option<String>,
+    /// Model to be asked for
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Language that is spoken, as an ISO 639-1 code
+    #[arg(long, value_name = "CODE")]
+    language: Option<String>,
+    /// Name of the batch, for `callscribe batch show`
+    #[arg(long, value_name = "NAME")]
+    batch: Option<String>,
+    /// Requeue a sample of so many first, follow it, and go on only if it passes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    canary: Option<u16>,
+    /// Per cent of the sample that must be done
+    #[arg(long, value_name = "PERCENT", default_value_t = Canary::PERCENT, value_parser = clap::value_parser!(u8).range(0..=100))]
+    canary_pass: u8,
+    /// Do not follow the sample: the scheduler judges it and goes on
+    #[arg(long, requires = "canary")]
+    detach: bool,
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
@@ -57,11 +83,16 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         return Err(Failure::wrong_use("no filter was given, and that would requeue every dead job", "name some, or say `--all`"));
     }
     setup::warn_of(&arguments.filter.doubts());
+    let wishes = wishes(arguments)?;
     let order = ByHand {
         limit: arguments.limit,
         why: arguments.why.clone(),
         again: arguments.again,
         pace: pace(arguments),
+        from: arguments.from.or_else(|| (!wishes.is_none()).then_some(Stage::Transcription)),
+        wishes,
+        name: arguments.batch.clone(),
+        canary: arguments.canary.map(|jobs| Canary { jobs, percent: arguments.canary_pass }),
         ..ByHand::new(arguments.filter.filter()?, setup::actor())
     };
     let store = setup::store()?;
@@ -70,19 +101,55 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         tell_tallies("would requeue", &tallies, arguments.json, output)?
     } else {
         let changed = requeue_and_hint(&store, &order).await?;
-        if arguments.json {
-            output.json(&serde_json::json!({ "jobs": changed.jobs, "dry_run": false, "audit_id": changed.audit }))?;
-        } else {
-            output.line(format_args!("requeued {} {}", changed.jobs, plural(changed.jobs)))?;
-        }
-        changed.jobs
+        return match changed.batch {
+            None => nothing(arguments, &store, &order, output).await,
+            Some(batch) if order.canary.is_some() && !arguments.detach => follow::canary(&store, batch, arguments.json, output).await,
+            Some(batch) => tell_batch(&store, &changed, batch, arguments.json, output).await,
+        };
     };
     if jobs == 0 && !arguments.json {
-        for line in what_else(&store, &order).await? {
-            output.line(line)?;
-        }
+        tell_what_else(&store, &order, output).await?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn nothing(arguments: &Arguments, store: &Store, order: &ByHand, output: &mut Output) -> Ended {
+    if arguments.json {
+        output.json(&serde_json::json!({ "jobs": 0, "dry_run": false, "audit_id": null, "batch": null }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output.line("requeued 0 jobs")?;
+    tell_what_else(store, order, output).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn tell_what_else(store: &Store, order: &ByHand, output: &mut Output) -> Result<(), Failure> {
+    for line in what_else(store, order).await? {
+        output.line(line)?;
+    }
+    Ok(())
+}
+
+/// What was requeued, and where to see what becomes of it.
+async fn tell_batch(store: &Store, changed: &Changed, batch: BatchId, json: bool, output: &mut Output) -> Ended {
+    let name = batch_name(&mut *store.connection().await?, batch).await?.unwrap_or_default();
+    if json {
+        output.json(&serde_json::json!({ "jobs": changed.jobs, "dry_run": false, "audit_id": changed.audit, "batch": name }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output.line(format_args!("requeued {} {}", changed.jobs, plural(changed.jobs)))?;
+    output.line(format_args!("follow them: callscribe batch show {name}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn wishes(arguments: &Arguments) -> Result<Wishes, Failure> {
+    let wishes = Wishes { provider: arguments.provider.clone(), model: arguments.model.clone(), language: arguments.language.clone() };
+    let of_vendor = wishes.provider.as_deref() == Some(ProviderSettings::VENDOR) && (wishes.model.is_some() || wishes.language.is_some());
+    if of_vendor {
+        let hint = "leave out `--model` and `--language`, or ask another provider";
+        return Err(Failure::wrong_use("`webex` makes its transcripts itself and takes no model or language", hint));
+    }
+    Ok(wishes)
 }
 
 fn pace(arguments: &Arguments) -> Pace {
@@ -132,7 +199,8 @@ pub(crate) fn refusal(error: ByHandError) -> Failure {
             Failure::wrong_use(error, "it ends by itself; `callscribe jobs list` shows how")
         }
         ByHandError::Refused { state: JobState::Ready, .. } => Failure::wrong_use(error, "it is going to run anyway"),
-        other => Failure::from(other),
+        ByHandError::NameTaken(_) => Failure::wrong_use(error, "`callscribe batch list` shows the names there are"),
+        other @ (ByHandError::Refused { .. } | ByHandError::Unreadable { .. } | ByHandError::Store(_)) => Failure::from(other),
     }
 }
 

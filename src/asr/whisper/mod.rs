@@ -142,6 +142,18 @@ impl Transcriber for Whisper {
         &self.settings.model
     }
 
+    fn asked_for(&self, model: Option<&str>, language: Option<&str>) -> Arc<dyn Transcriber> {
+        let mut settings = model.map_or_else(|| self.settings.clone(), |model| self.settings.with_model(model));
+        settings.language = language.map(str::to_owned).or(settings.language);
+        Arc::new(Self {
+            client: self.client.clone(),
+            url: self.url.clone(),
+            settings,
+            clock: Arc::clone(&self.clock),
+            only_plain: AtomicBool::new(false),
+        })
+    }
+
     fn accepts(&self, file_name: &str, size_bytes: u64, duration: Duration) -> Result<(), TranscribeError> {
         let too_long = |what| Err(TranscribeError::Rejected { reason: Reason::AudioTooLong, what, trace: VendorTrace::default() });
         let body_bytes = self.form(file_name, Manner::Usual, false).body_bytes(size_bytes);

@@ -5,23 +5,29 @@
 //! a transcript nobody works on must not look pending.
 
 mod cancel;
+mod next_stage;
 mod requeue;
+mod selection;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 pub use cancel::{cancel, cancel_tally, would_cancel};
-pub use requeue::{enqueue_or_reopen, requeue, requeue_tally, requeue_within, would_requeue};
+pub use next_stage::{enqueue_anew, enqueue_or_reopen};
+pub use requeue::{finish_moving, requeue, requeue_tally, requeue_within, would_requeue};
+pub(super) use {
+    requeue::{Place, make_due},
+    selection::Selection,
+};
 
-use super::filter::{JobFilter, PARAMETERS};
+use super::{Hint, batches::BatchId, filter::JobFilter};
 use crate::{
-    domain::JobState,
+    domain::{JobId, JobState, Stage, Wishes},
     store::{Connection, StoreError},
 };
 
@@ -43,6 +49,28 @@ pub struct ByHand {
     pub again: bool,
     /// Requeueing only: when the jobs become due.
     pub pace: Pace,
+    /// Requeueing only: the stage of the calls' work that is done again, whichever of their jobs the filter means.
+    pub from: Option<Stage>,
+    /// Requeueing only: what the transcriptions are to do otherwise than their workers' settings say.
+    pub wishes: Wishes,
+    /// Requeueing only: name of the batch; one is made when none is given.
+    pub name: Option<String>,
+    /// Requeueing only: a sample goes first.
+    pub canary: Option<Canary>,
+}
+
+/// A sample that goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Canary {
+    /// How many jobs.
+    pub jobs: u16,
+    /// The rest follows when so many per cent of them are done.
+    pub percent: u8,
+}
+
+impl Canary {
+    /// Per cent that must be done unless told otherwise.
+    pub const PERCENT: u8 = 90;
 }
 
 /// When jobs that are requeued become due.
@@ -59,7 +87,7 @@ pub enum Pace {
 
 impl Pace {
     /// How long two of `jobs` jobs are apart, in microseconds.
-    fn microseconds_between(self, jobs: i64) -> i64 {
+    pub(super) fn microseconds_between(self, jobs: i64) -> i64 {
         let microseconds = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
         match self {
             Self::AtOnce => 0,
@@ -94,6 +122,18 @@ pub enum ByHandError {
         /// `requeued` or `cancelled`.
         change: &'static str,
     },
+    /// There is a batch of that name.
+    #[error("there is a batch `{0}` already")]
+    NameTaken(String),
+    /// The batch was asked for by a version that knows more.
+    #[error("batch `{name}` cannot be read by this version")]
+    Unreadable {
+        /// The batch.
+        name: String,
+        /// What about it.
+        #[source]
+        error: serde_json::Error,
+    },
     /// PostgreSQL did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -112,23 +152,100 @@ pub struct Changed {
     pub jobs: i64,
     /// Entry in the audit log; `None` when nothing was to be done.
     pub audit: Option<i64>,
+    /// The requeue batch; `None` when nothing was to be done, or no batch was made.
+    pub batch: Option<BatchId>,
 }
 
 impl ByHand {
     /// Everything `filter` means.
     #[must_use]
     pub fn new(filter: JobFilter, actor: impl Into<String>) -> Self {
-        Self { filter, limit: None, actor: actor.into(), why: None, again: false, pace: Pace::AtOnce }
+        Self {
+            filter,
+            limit: None,
+            actor: actor.into(),
+            why: None,
+            again: false,
+            pace: Pace::AtOnce,
+            from: None,
+            wishes: Wishes::default(),
+            name: None,
+            canary: None,
+        }
     }
 
-    fn details(&self) -> Value {
-        let (over, every) = match self.pace {
+    /// What is asked for, with the filter as it was understood.
+    pub(super) fn details(&self, filter: &JobFilter) -> Details {
+        let (over_seconds, every_seconds) = match self.pace {
             Pace::AtOnce => (None, None),
             Pace::Over(span) => (Some(span.as_secs()), None),
             Pace::Every(span) => (None, Some(span.as_secs_f64())),
         };
-        json!({ "filter": self.filter, "limit": self.limit, "again": self.again, "over_seconds": over, "every_seconds": every, "jobs": 0 })
+        Details {
+            filter: filter.clone(),
+            limit: self.limit,
+            again: self.again,
+            over_seconds,
+            every_seconds,
+            from: self.from,
+            wishes: self.wishes.clone(),
+            batch: self.name.clone(),
+            jobs: 0,
+        }
     }
+
+    pub(super) fn entry(&self, action: &'static str, details: Details) -> Entry {
+        Entry { actor: self.actor.clone(), action, why: self.why.clone(), details }
+    }
+}
+
+/// What was asked for, as `audit_log.details` and `requeue_batches.orders` keep it. A field that this version does not know makes
+/// it unreadable: passed over, it would mean other jobs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Details {
+    pub(super) filter: JobFilter,
+    #[serde(default)]
+    pub(super) limit: Option<i64>,
+    pub(super) again: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) over_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) every_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) from: Option<Stage>,
+    #[serde(skip_serializing_if = "Wishes::is_none", default)]
+    pub(super) wishes: Wishes,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) batch: Option<String>,
+    pub(super) jobs: i64,
+}
+
+impl Details {
+    pub(super) fn deserialized(value: &Value) -> Result<Self, serde_json::Error> {
+        Self::deserialize(value)
+    }
+
+    /// What the payloads of the jobs say from now on.
+    pub(super) fn payload(&self) -> Value {
+        payload(&self.wishes, self.from)
+    }
+}
+
+fn payload(wishes: &Wishes, from: Option<Stage>) -> Value {
+    let mut payload = wishes.to_payload();
+    if let (Some(Stage::Recording), Some(fields)) = (from, payload.as_object_mut()) {
+        fields.insert("anew".to_owned(), Value::Bool(true));
+    }
+    payload
+}
+
+/// An entry for the audit log.
+pub(super) struct Entry {
+    pub(super) actor: String,
+    pub(super) action: &'static str,
+    pub(super) why: Option<String>,
+    pub(super) details: Details,
 }
 
 fn check_states(states: &[JobState], allowed: impl Fn(JobState) -> bool, change: &'static str) -> Result<Vec<JobState>, ByHandError> {
@@ -138,20 +255,6 @@ fn check_states(states: &[JobState], allowed: impl Fn(JobState) -> bool, change:
     }
 }
 
-/// What is asked for, ready to be counted or done.
-struct Selection<'o> {
-    order: &'o ByHand,
-    filter: JobFilter,
-    /// Jobs that ended or came later than this are none of it: so a job that dies again meanwhile is not moved twice.
-    as_of: DateTime<Utc>,
-}
-
-#[derive(QueryableByName)]
-struct Now {
-    #[diesel(sql_type = sql_types::Timestamptz)]
-    now: DateTime<Utc>,
-}
-
 #[derive(QueryableByName)]
 struct Number {
     #[diesel(sql_type = sql_types::BigInt)]
@@ -159,65 +262,26 @@ struct Number {
 }
 
 #[derive(QueryableByName)]
-struct Moved {
+pub(super) struct Moved {
     #[diesel(sql_type = sql_types::BigInt)]
-    id: i64,
+    pub(super) id: i64,
     #[diesel(sql_type = sql_types::Text)]
-    kind: String,
+    pub(super) kind: String,
     #[diesel(sql_type = sql_types::SmallInt)]
-    priority: i16,
+    pub(super) priority: i16,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Uuid>)]
     transcript_id: Option<Uuid>,
     #[diesel(sql_type = sql_types::Text)]
     was: String,
     #[diesel(sql_type = sql_types::Bool)]
-    due: bool,
+    pub(super) due: bool,
 }
 
-impl<'o> Selection<'o> {
-    async fn new(connection: &mut Connection, order: &'o ByHand, states: Vec<JobState>) -> Result<Self, StoreError> {
-        let mut filter = order.filter.with_kinds(connection).await?;
-        filter.states = states;
-        let row: Now = diesel::sql_query("SELECT clock_timestamp() AS now").get_result(connection).await?;
-        Ok(Self { order, filter, as_of: row.now })
-    }
-
-    /// The one condition of count and change; takes the filter's parameters and one more.
-    fn condition(&self) -> String {
-        format!("{} AND coalesce(finished_at, created_at) <= ${}", self.filter.condition(), PARAMETERS + 1)
-    }
-
-    async fn count(&self, connection: &mut Connection) -> Result<i64, StoreError> {
-        let statement = format!("SELECT count(*) AS number FROM jobs WHERE {}", self.condition());
-        let row: Number = self.filter.bind(statement).bind::<sql_types::Timestamptz, _>(self.as_of).get_result(connection).await?;
-        Ok(row.number.min(self.order.limit.unwrap_or(i64::MAX)))
-    }
-
-    /// The same, by kind and reason, most first.
-    async fn tally(&self, connection: &mut Connection) -> Result<Vec<Tally>, StoreError> {
-        let statement = format!(
-            "SELECT kind, reason, count(*) AS jobs
-             FROM (SELECT kind, reason FROM jobs WHERE {} ORDER BY coalesce(finished_at, created_at), id LIMIT ${}) AS meant
-             GROUP BY kind, reason ORDER BY jobs DESC, kind, reason",
-            self.condition(),
-            PARAMETERS + 2
-        );
-        let bound = self.filter.bind(statement).bind::<sql_types::Timestamptz, _>(self.as_of);
-        Ok(bound.bind::<sql_types::Nullable<sql_types::BigInt>, _>(self.order.limit).load(connection).await?)
-    }
-
-    /// Rows of the next batch, locked, oldest end first, and the UPDATE that `change` makes of them.
-    fn batch_statement(&self, change: &str) -> String {
-        format!(
-            "WITH picked AS MATERIALIZED (
-                 SELECT id, state, coalesce(finished_at, created_at) AS at FROM jobs WHERE {}
-                 ORDER BY coalesce(finished_at, created_at), id LIMIT ${} FOR UPDATE),
-             numbered AS MATERIALIZED (SELECT id, state, row_number() OVER (ORDER BY at, id) - 1 AS place FROM picked)
-             UPDATE jobs SET {change} FROM numbered WHERE jobs.id = numbered.id
-             RETURNING jobs.id, kind, priority, transcript_id, numbered.state AS was, run_at <= now() AS due",
-            self.condition(),
-            PARAMETERS + 2
-        )
+impl Moved {
+    /// The hints of those that are due now.
+    pub(super) fn hints(jobs: &[Self]) -> Vec<Hint> {
+        let due = jobs.iter().filter(|job| job.due);
+        due.map(|job| Hint { id: JobId(job.id), kind: job.kind.clone(), priority: job.priority }).collect()
     }
 }
 
@@ -232,20 +296,21 @@ pub async fn note_enqueued(connection: &mut Connection, actor: &str, action: &st
     Ok(())
 }
 
-/// Writes the audit entry with the first batch and counts on with every other, so that it is right whenever the command dies.
-async fn note(transaction: &mut Connection, order: &ByHand, action: &str, so_far: Changed, moved: i64) -> Result<Option<i64>, StoreError> {
-    if moved == 0 {
-        return Ok(so_far.audit);
+/// Writes the audit entry with the first jobs and counts on with every further ones, so that it is right whenever the command dies.
+/// `total` is all that was moved so far. Returns the entry.
+pub(super) async fn note(transaction: &mut Connection, entry: &Entry, written: Option<i64>, total: i64) -> Result<Option<i64>, StoreError> {
+    if total == 0 {
+        return Ok(written);
     }
-    let id = match so_far.audit {
+    let id = match written {
         Some(id) => id,
         None => {
             let row: Number =
                 diesel::sql_query("INSERT INTO audit_log (actor, action, why, details) VALUES ($1, $2, $3, $4) RETURNING id AS number")
-                    .bind::<sql_types::Text, _>(&order.actor)
-                    .bind::<sql_types::Text, _>(action)
-                    .bind::<sql_types::Nullable<sql_types::Text>, _>(&order.why)
-                    .bind::<sql_types::Jsonb, _>(order.details())
+                    .bind::<sql_types::Text, _>(&entry.actor)
+                    .bind::<sql_types::Text, _>(entry.action)
+                    .bind::<sql_types::Nullable<sql_types::Text>, _>(&entry.why)
+                    .bind::<sql_types::Jsonb, _>(serde_json::to_value(&entry.details).unwrap_or_default())
                     .get_result(transaction)
                     .await?;
             row.number
@@ -253,16 +318,16 @@ async fn note(transaction: &mut Connection, order: &ByHand, action: &str, so_far
     };
     diesel::sql_query("UPDATE audit_log SET details = jsonb_set(details, '{jobs}', to_jsonb($2::bigint)) WHERE id = $1")
         .bind::<sql_types::BigInt, _>(id)
-        .bind::<sql_types::BigInt, _>(so_far.jobs + moved)
+        .bind::<sql_types::BigInt, _>(total)
         .execute(transaction)
         .await?;
     Ok(Some(id))
 }
 
-fn batch_size(limit: Option<i64>, moved: i64) -> i64 {
+pub(super) fn batch_size(limit: Option<i64>, moved: i64) -> i64 {
     limit.map_or(BATCH, |limit| (limit - moved).clamp(0, BATCH))
 }
 
-fn count_of(jobs: &[Moved]) -> i64 {
+pub(super) fn count_of(jobs: &[Moved]) -> i64 {
     i64::try_from(jobs.len()).unwrap_or(i64::MAX)
 }

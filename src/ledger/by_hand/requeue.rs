@@ -1,13 +1,20 @@
 //! Ended jobs made due again.
 
+use chrono::{DateTime, Utc};
 use diesel::sql_types;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
+use uuid::Uuid;
 
-use super::{ByHand, ByHandError, Changed, Moved, Pace, Selection, Tally, batch_size, check_states, count_of, note};
+use super::{ByHand, ByHandError, Changed, Moved, Selection, Tally, batch_size, check_states, count_of, note};
 use crate::{
-    domain::{JobId, JobKind, JobState, TranscriptId},
-    ledger::{Hint, NewJob, enqueue, filter::PARAMETERS},
+    domain::{JobKind, JobState, Stage, TranscriptId},
+    ledger::{
+        Hint,
+        batches::{self, BatchId},
+        filter::PARAMETERS,
+    },
     store::{Connection, Store, StoreError, transcripts},
 };
 
@@ -24,125 +31,172 @@ impl ByHand {
         };
         check_states(&self.filter.states, allowed, "requeued")
     }
+
+    /// What a requeue of this order means now.
+    pub(in crate::ledger) async fn requeued(&self, connection: &mut Connection) -> Result<Selection, ByHandError> {
+        let states = self.requeued_from()?;
+        Ok(Selection::new(connection, self, states).await?)
+    }
+
+    /// What the payloads of the jobs say from now on.
+    pub(in crate::ledger) fn payload(&self) -> Value {
+        super::payload(&self.wishes, self.from)
+    }
 }
 
 /// How many jobs `requeue` would move now.
 pub async fn would_requeue(connection: &mut Connection, order: &ByHand) -> Result<i64, ByHandError> {
-    let states = order.requeued_from()?;
-    Ok(Selection::new(connection, order, states).await?.count(connection).await?)
+    Ok(order.requeued(connection).await?.count(connection, order.limit).await?)
 }
 
 /// The same by kind and reason, most first.
 pub async fn requeue_tally(connection: &mut Connection, order: &ByHand) -> Result<Vec<Tally>, ByHandError> {
-    let states = order.requeued_from()?;
-    Ok(Selection::new(connection, order, states).await?.tally(connection).await?)
+    Ok(order.requeued(connection).await?.tally(connection, order.limit).await?)
 }
 
-/// Makes ended jobs due again, with all their attempts; the hints go out after each batch's commit.
+/// Makes ended jobs due again, with all their attempts, as a batch; the hints go out after each commit. With a canary only the sample
+/// moves: the rest follows when it has passed.
 pub async fn requeue(store: &Store, order: &ByHand, hints: &UnboundedSender<Vec<Hint>>) -> Result<Changed, ByHandError> {
-    let states = order.requeued_from()?;
     let connection = &mut *store.connection().await?;
-    let selection = Selection::new(connection, order, states).await?;
-    let total = if order.pace == Pace::AtOnce { 0 } else { selection.count(connection).await? };
-    let mut changed = Changed::default();
+    let (batch, sample) = batches::begin(connection, order).await?;
+    // nobody listening only costs time: the dispatcher finds the rows
+    let _ = hints.send(sample);
+    finish_moving(connection, batch, hints).await
+}
+
+/// Makes due what is left of a batch; nothing of one that waits for its sample, or has ended.
+pub async fn finish_moving(
+    connection: &mut Connection,
+    batch: BatchId,
+    hints: &UnboundedSender<Vec<Hint>>,
+) -> Result<Changed, ByHandError> {
     loop {
-        let batch = batch_size(order.limit, changed.jobs);
-        let so_far = changed;
-        let step = order.pace.microseconds_between(total);
-        let (jobs, audit) =
-            connection.transaction(async |transaction| requeue_batch(transaction, &selection, batch, so_far, step).await).await?;
-        changed = Changed { jobs: changed.jobs + count_of(&jobs), audit };
-        let due = jobs.iter().filter(|job| job.due);
-        // nobody listening only costs time: the dispatcher finds the rows
-        let _ = hints.send(due.map(|job| Hint { id: JobId(job.id), kind: job.kind.clone(), priority: job.priority }).collect());
-        if count_of(&jobs) < batch || batch == 0 {
-            return Ok(changed);
+        let advanced = batches::advance(connection, batch).await?;
+        let _ = hints.send(advanced.hints);
+        if !advanced.more {
+            return Ok(batches::changed(connection, batch).await?);
         }
     }
 }
 
-/// The same within the caller's transaction, for a change that must happen with others or not at all. As many jobs as the filter
-/// means, in one transaction: name them. Returns the hints to push after the commit.
+/// The same within the caller's transaction, for a change that must happen with others or not at all, and without a batch. As many
+/// jobs as the filter means, in one transaction: name them. Returns the hints to push after the commit.
 pub async fn requeue_within(transaction: &mut Connection, order: &ByHand) -> Result<(Changed, Vec<Hint>), ByHandError> {
-    let states = order.requeued_from()?;
-    let selection = Selection::new(transaction, order, states).await?;
+    let selection = order.requeued(transaction).await?;
+    let entry = order.entry("requeue", order.details(&selection.filter));
     let (mut changed, mut hints) = (Changed::default(), Vec::new());
     loop {
-        let batch = batch_size(order.limit, changed.jobs);
-        let (jobs, audit) = requeue_batch(transaction, &selection, batch, changed, 0).await?;
-        changed = Changed { jobs: changed.jobs + count_of(&jobs), audit };
-        let moved = count_of(&jobs);
-        hints.extend(jobs.into_iter().filter(|job| job.due).map(|job| Hint { id: JobId(job.id), kind: job.kind, priority: job.priority }));
-        if moved < batch || batch == 0 {
+        let rows = batch_size(order.limit, changed.jobs);
+        let place = Place { rows, after: 0, step_microseconds: 0, from: selection.as_of, batch: None, sample: false };
+        let jobs = make_due(transaction, &selection, &order.payload(), &place).await?;
+        let (moved, total) = (count_of(&jobs), changed.jobs + count_of(&jobs));
+        hints.extend(Moved::hints(&jobs));
+        changed = Changed { jobs: total, audit: note(transaction, &entry, changed.audit, total).await?, batch: None };
+        if moved < rows || rows == 0 {
             return Ok((changed, hints));
         }
     }
 }
 
-async fn requeue_batch(
-    transaction: &mut Connection,
-    selection: &Selection<'_>,
-    batch: i64,
-    so_far: Changed,
-    step_microseconds: i64,
-) -> Result<(Vec<Moved>, Option<i64>), StoreError> {
-    let change = format!(
-        "state = 'ready', attempt = 0, put_off = 0, reason = NULL, finished_at = NULL,
-         checkpoint = CASE WHEN numbered.state = 'done' THEN NULL ELSE checkpoint END,
-         run_at = now() + (${} + numbered.place) * ${} * interval '1 microsecond'",
-        PARAMETERS + 3,
-        PARAMETERS + 4
-    );
-    let jobs: Vec<Moved> = selection
-        .filter
-        .bind(selection.batch_statement(&change))
-        .bind::<sql_types::Timestamptz, _>(selection.as_of)
-        .bind::<sql_types::BigInt, _>(batch)
-        .bind::<sql_types::BigInt, _>(so_far.jobs)
-        .bind::<sql_types::BigInt, _>(step_microseconds)
-        .load(transaction)
-        .await?;
-    let ids: Vec<TranscriptId> = jobs.iter().filter_map(|job| job.transcript_id).map(TranscriptId).collect();
-    transcripts::reopen(transaction, &ids).await?;
-    begin_next_versions(transaction, &jobs).await?;
-    let audit = note(transaction, selection.order, "requeue", so_far, count_of(&jobs)).await?;
-    Ok((jobs, audit))
+/// How many jobs are made due, and when.
+pub(in crate::ledger) struct Place {
+    /// At most so many.
+    pub(in crate::ledger) rows: i64,
+    /// So many keep to the pace already.
+    pub(in crate::ledger) after: i64,
+    /// From one to the next.
+    pub(in crate::ledger) step_microseconds: i64,
+    /// When the first is due.
+    pub(in crate::ledger) from: DateTime<Utc>,
+    /// Whose they are from now on.
+    pub(in crate::ledger) batch: Option<BatchId>,
+    /// Any of them, and not those that ended first.
+    pub(in crate::ledger) sample: bool,
 }
 
-/// A transcription that was done makes a new version of its transcript; a complete transcript never moves back.
-async fn begin_next_versions(transaction: &mut Connection, jobs: &[Moved]) -> Result<(), StoreError> {
-    let done = |job: &&Moved| job.was == JobState::Done.as_str() && job.kind == JobKind::Transcription.as_str();
-    let ids: Vec<TranscriptId> = jobs.iter().filter(done).filter_map(|job| job.transcript_id).map(TranscriptId).collect();
-    if ids.is_empty() {
+/// Makes due what comes next of a selection, with the transcripts that move with it; on the caller's transaction.
+pub(in crate::ledger) async fn make_due(
+    transaction: &mut Connection,
+    selection: &Selection,
+    payload: &Value,
+    place: &Place,
+) -> Result<Vec<Moved>, StoreError> {
+    let [after, step, from, batch, fields] = [3, 4, 5, 6, 7].map(|number| PARAMETERS + number);
+    let change = format!(
+        "state = 'ready', attempt = 0, put_off = 0, reason = NULL, finished_at = NULL, batch_id = coalesce(${batch}, batch_id),
+         checkpoint = CASE WHEN numbered.state = 'done' THEN NULL ELSE checkpoint END,
+         payload = CASE WHEN kind IN ('recording', 'transcription') THEN payload - 'wishes' - 'anew' || ${fields} ELSE payload END,
+         run_at = ${from} + (${after} + numbered.place) * ${step} * interval '1 microsecond'"
+    );
+    let statement = selection.change_statement(&change, place.sample, place.batch.map(|_| batch));
+    let jobs: Vec<Moved> = selection
+        .filter
+        .bind(statement)
+        .bind::<sql_types::Timestamptz, _>(selection.as_of)
+        .bind::<sql_types::BigInt, _>(place.rows)
+        .bind::<sql_types::BigInt, _>(place.after)
+        .bind::<sql_types::BigInt, _>(place.step_microseconds)
+        .bind::<sql_types::Timestamptz, _>(place.from)
+        .bind::<sql_types::Nullable<sql_types::BigInt>, _>(place.batch.map(|batch| batch.0))
+        .bind::<sql_types::Jsonb, _>(payload)
+        .load(transaction)
+        .await?;
+    let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+    match selection.from {
+        Some(Stage::Recording) => follow_transcriptions(transaction, &ids).await?,
+        Some(Stage::Transcription) | None => {}
+    }
+    let moving = transcripts_of(transaction, &ids).await?;
+    transcripts::reopen(transaction, &moving).await?;
+    begin_next_versions(transaction, &jobs, selection.from).await?;
+    Ok(jobs)
+}
+
+/// Recordings that are copied anew are copied for the latest version of their transcript.
+async fn follow_transcriptions(transaction: &mut Connection, jobs: &[i64]) -> Result<(), StoreError> {
+    diesel::sql_query(
+        "UPDATE jobs AS r SET transcript_id = t.transcript_id FROM jobs AS t
+         WHERE r.id = ANY($1) AND t.kind = 'transcription' AND t.key = r.key AND t.transcript_id IS NOT NULL
+           AND r.transcript_id IS DISTINCT FROM t.transcript_id",
+    )
+    .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs)
+    .execute(transaction)
+    .await?;
+    Ok(())
+}
+
+#[derive(diesel::QueryableByName)]
+struct OfJob {
+    #[diesel(sql_type = sql_types::Uuid)]
+    transcript_id: Uuid,
+}
+
+async fn transcripts_of(transaction: &mut Connection, jobs: &[i64]) -> Result<Vec<TranscriptId>, StoreError> {
+    let rows: Vec<OfJob> = diesel::sql_query("SELECT transcript_id FROM jobs WHERE id = ANY($1) AND transcript_id IS NOT NULL")
+        .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs)
+        .load(transaction)
+        .await?;
+    Ok(rows.into_iter().map(|row| TranscriptId(row.transcript_id)).collect())
+}
+
+/// A transcription that was done, and a recording whose transcription is to follow it, make a new version of their transcript; a
+/// complete transcript never moves back.
+async fn begin_next_versions(transaction: &mut Connection, jobs: &[Moved], from: Option<Stage>) -> Result<(), StoreError> {
+    let done = |job: &Moved| job.was == JobState::Done.as_str() && job.kind == JobKind::Transcription.as_str();
+    let ids: Vec<i64> = jobs.iter().filter(|job| from == Some(Stage::Recording) || done(job)).map(|job| job.id).collect();
+    let complete = transcripts_of(transaction, &ids).await?;
+    if complete.is_empty() {
         return Ok(());
     }
-    let pairs = transcripts::next_versions(transaction, &ids).await?;
+    let pairs = transcripts::next_versions(transaction, &complete).await?;
     diesel::sql_query(
         "UPDATE jobs SET transcript_id = n.new FROM unnest($1::uuid[], $2::uuid[]) AS n (old, new)
          WHERE jobs.transcript_id = n.old AND jobs.id = ANY($3)",
     )
     .bind::<sql_types::Array<sql_types::Uuid>, _>(pairs.iter().map(|(old, _)| old.0).collect::<Vec<_>>())
     .bind::<sql_types::Array<sql_types::Uuid>, _>(pairs.iter().map(|(_, new)| new.0).collect::<Vec<_>>())
-    .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs.iter().map(|job| job.id).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
     .execute(transaction)
     .await?;
     Ok(())
-}
-
-/// Adds the next stage's jobs; one that is there already but dead or cancelled becomes due again with all its attempts, since what
-/// it needs was just made anew. One that is open or done is left as it is. Returns the hints: push them after the commit.
-pub async fn enqueue_or_reopen(connection: &mut Connection, jobs: &[NewJob]) -> Result<Vec<Hint>, StoreError> {
-    let mut hints = enqueue(connection, jobs).await?;
-    let reopened: Vec<Moved> = diesel::sql_query(
-        "UPDATE jobs SET state = 'ready', attempt = 0, put_off = 0, reason = NULL, finished_at = NULL, run_at = now()
-         FROM unnest($1::text[], $2::text[]) AS wanted (kind, key)
-         WHERE jobs.kind = wanted.kind AND jobs.key = wanted.key AND jobs.state IN ('dead', 'cancelled')
-         RETURNING jobs.id, jobs.kind, jobs.priority, jobs.transcript_id, jobs.state AS was, true AS due",
-    )
-    .bind::<sql_types::Array<sql_types::Text>, _>(jobs.iter().map(|job| job.kind.as_str()).collect::<Vec<_>>())
-    .bind::<sql_types::Array<sql_types::Text>, _>(jobs.iter().map(|job| job.key.as_str()).collect::<Vec<_>>())
-    .load(connection)
-    .await?;
-    hints.extend(reopened.into_iter().map(|job| Hint { id: JobId(job.id), kind: job.kind, priority: job.priority }));
-    Ok(hints)
 }

@@ -103,7 +103,9 @@ fn help_texts() -> Vec<(String, String)> {
 
 #[test]
 fn every_command_shown_is_understood() {
-    let documents = DOCUMENTS.iter().map(|document| ((*document).to_owned(), read(document)));
+    let pages = callscribe::domain::Reason::ALL.iter().map(|reason| reason.page());
+    let documents =
+        DOCUMENTS.iter().map(|document| (*document).to_owned()).chain(pages).map(|document| (document.clone(), read(&document)));
     let shown: BTreeSet<(String, String)> = documents
         .chain(help_texts())
         .flat_map(|(name, text)| commands_shown(&text).into_iter().map(move |command| (name.clone(), command)))

@@ -20,6 +20,9 @@ pub(crate) struct Payload {
     /// The recording beside the call that is to be copied.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) recording_id: Option<RecordingId>,
+    /// A person asked for it to be copied once more, though it is stored, and to be transcribed from that copy.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) anew: bool,
 }
 
 impl Payload {
@@ -89,7 +92,7 @@ async fn jobs_beside(transaction: &mut Connection, noted: &Noted<'_>) -> Result<
     let copied = offers.iter().filter(|offer| choose::is_copied(&settings.legs, offers, offer));
     let beside = copied.filter(|offer| Some(&offer.recording_id) != own.as_ref());
     let new_job = |offer: &RecordingOffer| {
-        let payload = Payload { recording_id: Some(offer.recording_id.clone()) };
+        let payload = Payload { recording_id: Some(offer.recording_id.clone()), anew: false };
         Ok(NewJob {
             priority: job.priority,
             max_attempts: job.max_attempts,

@@ -24,8 +24,8 @@ use callscribe::{
     blob::Blob,
     clock::Clock,
     config::RecordingSettings,
-    domain::{JobKind, Leg, RecordingOffer, SessionId, SourceName},
-    ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_or_reopen, hold},
+    domain::{JobKind, Leg, RecordingOffer, SessionId, SourceName, Wishes},
+    ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_anew, enqueue_or_reopen, hold},
     sources::{RecordingAnswer, Source},
     store::{
         Connection,
@@ -131,8 +131,8 @@ impl RecordingHandler {
         };
         let before = recordings::stored_copy(context.store.connection().await?.as_mut(), session, &plan.offer.recording_id).await?;
         let still_there = match &before {
-            Some(before) => sidecar::still_there(&plan, before).await?,
-            None => None,
+            Some(before) if !Payload::of(job)?.anew => sidecar::still_there(&plan, before).await?,
+            Some(_) | None => None,
         };
         let copied = match still_there {
             Some(copied) => copied,
@@ -148,7 +148,7 @@ impl RecordingHandler {
             recording.flags = ?copied.stored.flags,
             "stored recording"
         );
-        Ok(self.effect(job, copied, is_call))
+        self.effect(job, copied, is_call)
     }
 
     /// The recording that the job is about; the call's own job notes the others on the way.
@@ -165,7 +165,9 @@ impl RecordingHandler {
         choose::main_recording(&offers).ok_or(Trouble::NothingYet(trace))
     }
 
-    fn effect(&self, job: &Claimed, copied: Copied, is_call: bool) -> Effect {
+    fn effect(&self, job: &Claimed, copied: Copied, is_call: bool) -> Result<Effect, Trouble> {
+        let anew = Payload::of(job)?.anew;
+        let wishes = Wishes::of(&job.payload).map_err(|_| Trouble::Poison("its wishes are not of this version"))?;
         let audio_url = self.blob.url(&copied.stored.copy.object_key);
         let transcript = job.transcript_id;
         let next = transcript.map(|_| NewJob {
@@ -173,19 +175,23 @@ impl RecordingHandler {
             source: job.source,
             session_id: job.session_id.clone(),
             transcript_id: transcript,
+            payload: wishes.to_payload(),
             ..NewJob::new(JobKind::Transcription, job.key.clone())
         });
-        let written = Arc::new((copied.stored, audio_url, next));
-        Effect::new(move |connection| {
+        let (written, before) = (Arc::new((copied.stored, audio_url, next)), job.id);
+        Ok(Effect::new(move |connection| {
             let written = Arc::clone(&written);
             async move {
                 let (stored, audio_url, next) = written.as_ref();
                 recordings::mark_stored(connection, stored, recordings::StoredFor { transcript, is_call }, audio_url).await?;
-                // a transcription that died for want of this very file has it now
-                enqueue_or_reopen(connection, next.as_slice()).await
+                match next {
+                    Some(next) if anew => enqueue_anew(connection, before, next).await,
+                    // a transcription that died for want of this very file has it now
+                    Some(_) | None => enqueue_or_reopen(connection, next.as_slice()).await,
+                }
             }
             .boxed()
-        })
+        }))
     }
 }
 

@@ -10,7 +10,7 @@ use callscribe::{
         check::{Checked, Flag, Verdict, check},
     },
     blob::Blob,
-    domain::{JobKind, Leg, Reason, TranscriptId, TranscriptStatus},
+    domain::{JobKind, Leg, Reason, TranscriptId, TranscriptStatus, Wishes},
     ledger::{Claimed, Failure, Handler, LeaseLost, Outcome, RunContext, VendorTrace, hold},
     store::{
         StoreError,
@@ -23,9 +23,10 @@ use futures_util::FutureExt;
 
 use crate::{
     audio::{AudioError, FirstLook, StoredAudio, first_look},
+    chosen::Chosen,
     document::{Checks, TranscriptDocument},
     finish::{MadeTranscriptOf, completed},
-    outcomes::{of_audio, of_provider, of_store, of_transaction},
+    outcomes::{of_audio, of_provider, of_store, of_transaction, of_wishes},
     vendor::{self, Asked, VendorTranscripts},
 };
 
@@ -44,7 +45,7 @@ pub struct TranscribeHandler {
 
 impl std::fmt::Debug for TranscribeHandler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TranscribeHandler").field("first", &self.first()).finish_non_exhaustive()
+        f.debug_struct("TranscribeHandler").field("vendor", &self.vendor().is_some()).finish_non_exhaustive()
     }
 }
 
@@ -66,11 +67,10 @@ impl TranscribeHandler {
         Self { providers, blob }
     }
 
-    /// The vendor's own transcripts, if they are taken; they are of the call itself, never of a leg beside it.
-    fn vendor_for(&self, leg: Leg) -> Option<&VendorTranscripts> {
+    fn vendor(&self) -> Option<&VendorTranscripts> {
         match &self.providers {
-            Providers::Vendor(vendor) | Providers::VendorFirst(vendor, _) if leg == Leg::Main => Some(vendor),
-            Providers::Vendor(_) | Providers::VendorFirst(..) | Providers::Transcriber(_) => None,
+            Providers::Vendor(vendor) | Providers::VendorFirst(vendor, _) => Some(vendor),
+            Providers::Transcriber(_) => None,
         }
     }
 
@@ -81,12 +81,10 @@ impl TranscribeHandler {
         }
     }
 
-    /// Provider and model of who is asked first.
-    fn first(&self) -> (&'static str, &str) {
-        match &self.providers {
-            Providers::Transcriber(transcriber) => (transcriber.name(), transcriber.model()),
-            Providers::Vendor(_) | Providers::VendorFirst(..) => (vendor::PROVIDER, ""),
-        }
+    fn chosen(&self, job: &Claimed) -> Result<Chosen<'_>, Outcome> {
+        let poison = |error| Outcome::Stop(Failure::new(Reason::PoisonPayload, error));
+        let wishes = Wishes::of(&job.payload).map_err(poison)?;
+        Chosen::of(self.vendor(), self.transcriber(), &wishes).map_err(of_wishes)
     }
 }
 
@@ -140,9 +138,13 @@ impl Handler for TranscribeHandler {
         let Some(id) = job.transcript_id else {
             return Outcome::Stop(Failure::new(Reason::PoisonPayload, anyhow::anyhow!("job {} names no transcript", job.id)));
         };
-        match self.begin(job, context, id).await {
+        let chosen = match self.chosen(job) {
+            Ok(chosen) => chosen,
+            Err(outcome) => return outcome,
+        };
+        match begin(job, context, id, chosen.first()).await {
             Ok(Task::Transcribe(task, row)) => tokio::select! {
-                outcome = self.transcribe(id, *task, row) => outcome,
+                outcome = self.transcribe(&chosen, id, *task, row) => outcome,
                 // the request is dropped and with it the connection: the provider stops, too
                 () = context.stop.cancelled() => stopped(),
             },
@@ -158,29 +160,31 @@ fn stopped() -> Outcome {
     Outcome::Later { wait: Duration::ZERO, why }
 }
 
-impl TranscribeHandler {
-    /// Reads the task and moves the transcript to `transcribing`, in one short transaction.
-    async fn begin(&self, job: &Claimed, context: &RunContext, id: TranscriptId) -> Result<Task, Outcome> {
-        let (provider, model) = self.first();
-        let mut connection = context.store.connection().await.map_err(of_store)?;
-        let begun = connection.transaction(async move |transaction| {
-            hold(transaction, job).await?;
-            let Some(task) = transcript_task(transaction, id).await? else { return Ok(Task::Impossible("is gone")) };
-            let Some(row) = task.audio.clone().filter(|_| task.status != TranscriptStatus::Complete) else {
-                let complete = task.status == TranscriptStatus::Complete;
-                return Ok(if complete { Task::AlreadyComplete } else { Task::Impossible("has no stored recording") });
-            };
-            let begun = begin_transcribing(transaction, id, provider, model).await?;
-            Ok(if begun { Task::Transcribe(Box::new(task), row) } else { Task::Impossible("is given up: requeue it") })
-        });
-        begun.boxed().await.map_err(|error: Failed| of_transaction(error.0))
-    }
+/// Reads the task and moves the transcript to `transcribing`, in one short transaction.
+async fn begin(job: &Claimed, context: &RunContext, id: TranscriptId, by: (&str, &str)) -> Result<Task, Outcome> {
+    let (provider, model) = by;
+    let mut connection = context.store.connection().await.map_err(of_store)?;
+    let begun = connection.transaction(async move |transaction| {
+        hold(transaction, job).await?;
+        let Some(task) = transcript_task(transaction, id).await? else { return Ok(Task::Impossible("is gone")) };
+        let Some(row) = task.audio.clone().filter(|_| task.status != TranscriptStatus::Complete) else {
+            let complete = task.status == TranscriptStatus::Complete;
+            return Ok(if complete { Task::AlreadyComplete } else { Task::Impossible("has no stored recording") });
+        };
+        let begun = begin_transcribing(transaction, id, provider, model).await?;
+        Ok(if begun { Task::Transcribe(Box::new(task), row) } else { Task::Impossible("is given up: requeue it") })
+    });
+    begun.boxed().await.map_err(|error: Failed| of_transaction(error.0))
+}
 
-    async fn transcribe(&self, id: TranscriptId, task: TranscriptTask, row: StoredAudioRow) -> Outcome {
-        let vendor = self.vendor_for(task.leg);
+impl TranscribeHandler {
+    async fn transcribe(&self, chosen: &Chosen<'_>, id: TranscriptId, task: TranscriptTask, row: StoredAudioRow) -> Outcome {
+        let vendor = chosen.vendor_for(task.leg);
         let duration = match first_look(&self.blob, &row).await {
             Ok(FirstLook::Sound { duration }) => Ok(duration),
-            Ok(FirstLook::Silence { duration }) => return self.done_without_speech(id, duration, Flag::Silent, &VendorTrace::default()),
+            Ok(FirstLook::Silence { duration }) => {
+                return without_speech(chosen.first(), id, duration, Flag::Silent, &VendorTrace::default());
+            }
             // the vendor may have heard what we cannot listen to
             Err(error @ AudioError::Wav(_)) if vendor.is_some() => Err(error),
             Err(error) => return of_audio(error),
@@ -190,7 +194,7 @@ impl TranscribeHandler {
             let given_up = match vendor.ask(&self.blob, &task, &row).await {
                 Asked::Made { document, text } => return taken(id, &text, &document),
                 Asked::NotYet(outcome) => return outcome,
-                Asked::GivenUp(given_up) if self.transcriber().is_none() => return given_up.outcome(),
+                Asked::GivenUp(given_up) if chosen.transcriber.is_none() => return given_up.outcome(),
                 Asked::GivenUp(given_up) => given_up,
             };
             tracing::warn!(
@@ -199,18 +203,13 @@ impl TranscribeHandler {
             );
             more_flags.push(Flag::FellBack);
         }
-        match (duration, self.transcriber()) {
+        match (duration, &chosen.transcriber) {
             (Ok(duration), Some(transcriber)) => {
                 Spoken { transcriber: transcriber.as_ref(), id, row, duration, more_flags }.transcribed(&self.blob).await
             }
             (Err(error), _) => of_audio(error),
             (Ok(_), None) => Outcome::Stop(Failure::new(Reason::NoTranscript, NobodyForLeg(task.leg))),
         }
-    }
-
-    fn done_without_speech(&self, id: TranscriptId, duration: Duration, why: Flag, trace: &VendorTrace) -> Outcome {
-        let (provider, model) = self.first();
-        without_speech((provider, model), id, duration, why, trace)
     }
 }
 

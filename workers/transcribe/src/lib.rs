@@ -5,6 +5,7 @@
 //! how an answer is judged in `callscribe::asr::check`, how sound is heard in `callscribe::audio`.
 
 mod audio;
+mod chosen;
 mod document;
 mod finish;
 mod handler;

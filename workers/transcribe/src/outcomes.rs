@@ -10,7 +10,7 @@ use callscribe::{
     store::StoreError,
 };
 
-use crate::audio::AudioError;
+use crate::{audio::AudioError, chosen::NotGranted};
 
 /// A key, a model, a quota or a bucket is a person's to change: asked again this often meanwhile, at no attempt's cost.
 const UNTIL_SOMEONE_ACTS: Duration = Duration::from_mins(5);
@@ -32,6 +32,11 @@ pub(crate) fn of_provider(error: TranscribeError) -> Outcome {
         TranscribeError::TooShort { .. } => Outcome::Stop(failure(Reason::ProviderRejected, error)),
         TranscribeError::Audio(why) => of_audio_in_transit(why),
     }
+}
+
+/// What follows from a wish that this worker cannot grant: another one may, or a person gives it the settings.
+pub(crate) fn of_wishes(error: NotGranted) -> Outcome {
+    Outcome::Later { wait: UNTIL_SOMEONE_ACTS, why: Failure::new(Reason::ProviderMisconfigured, error) }
 }
 
 /// What follows from audio that broke off while it was sent.

@@ -72,7 +72,9 @@ impl UpkeepError {
             Self::Standstill => Outcome::Retry(Failure::new(Reason::WrongShape, self)),
             Self::Nameless | Self::Payload(_) => Outcome::Stop(Failure::new(Reason::PoisonPayload, self)),
             Self::Requeue(ByHandError::Store(_)) => Outcome::Retry(Failure::new(Reason::DatabaseUnavailable, self)),
-            Self::Requeue(ByHandError::Refused { .. }) => Outcome::Stop(Failure::new(Reason::Unexpected, self)),
+            Self::Requeue(ByHandError::Refused { .. } | ByHandError::NameTaken(_) | ByHandError::Unreadable { .. }) => {
+                Outcome::Stop(Failure::new(Reason::Unexpected, self))
+            }
             Self::Checkpoint(_) => Outcome::Stop(Failure::new(Reason::Unexpected, self)),
             // another worker may have them, and a person may add them here
             Self::Unconfigured(_) => Outcome::Later { wait: UNTIL_CONFIGURED, why: Failure::new(Reason::Forbidden, self) },

@@ -1,11 +1,12 @@
 //! `callscribe jobs`: what the ledger holds.
 
 mod cancel;
+mod clusters;
 mod list;
 mod show;
 
 use clap::{Args, Subcommand};
-pub(crate) use show::{advice, attempt_cause};
+pub(crate) use show::{advice, attempt_cause, page};
 
 use super::Ended;
 use crate::output::Output;
@@ -22,6 +23,8 @@ enum Action {
     List(list::Arguments),
     /// Show one job with every attempt
     Show(show::Arguments),
+    /// Group jobs by what their last error says
+    Clusters(clusters::Arguments),
     /// Call off jobs that wait or are dead
     Cancel(cancel::Arguments),
 }
@@ -30,6 +33,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     match &arguments.action {
         Action::List(arguments) => list::run(arguments, output).await,
         Action::Show(arguments) => show::run(arguments, output).await,
+        Action::Clusters(arguments) => clusters::run(arguments, output).await,
         Action::Cancel(arguments) => cancel::run(arguments, output).await,
     }
 }

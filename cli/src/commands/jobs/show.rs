@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use callscribe::{
     clock::{Clock, SystemClock},
-    domain::{JobId, Reason},
+    domain::{JobId, Reason, ReasonClass},
     ledger::{AttemptSeen, JobFilter, JobSeen, attempts, list_jobs},
 };
 use clap::Args;
@@ -34,6 +34,8 @@ struct Shown<'j> {
     job: &'j JobSeen,
     attempts: &'j [AttemptSeen],
     advice: Option<&'static str>,
+    class: Option<ReasonClass>,
+    page: Option<String>,
 }
 
 pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
@@ -47,7 +49,9 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     let attempts = attempts(connection, &[JobId(job.id)]).await?;
     let advice = job.reason.as_deref().and_then(advice);
     if arguments.json {
-        output.json(&Shown { job, attempts: &attempts, advice })?;
+        let known = job.reason.as_deref().and_then(|reason| reason.parse::<Reason>().ok());
+        let (class, page) = (known.map(Reason::class), known.map(Reason::page));
+        output.json(&Shown { job, attempts: &attempts, advice, class, page })?;
         return Ok(ExitCode::SUCCESS);
     }
     head(job, advice, output)?;
@@ -69,6 +73,11 @@ pub(crate) fn advice(reason: &str) -> Option<&'static str> {
     reason.parse::<Reason>().ok().map(Reason::advice)
 }
 
+/// Where to read more about a reason, if this version knows it.
+pub(crate) fn page(reason: &str) -> Option<String> {
+    reason.parse::<Reason>().ok().map(Reason::page)
+}
+
 fn head(job: &JobSeen, advice: Option<&str>, output: &mut Output) -> std::io::Result<()> {
     let now = SystemClock.now();
     output.line(format_args!("job {}  {}  {}", job.id, job.kind, state_of(job)))?;
@@ -87,7 +96,8 @@ fn head(job: &JobSeen, advice: Option<&str>, output: &mut Output) -> std::io::Re
     field("payload", (job.payload != serde_json::json!({})).then(|| job.payload.to_string()))?;
     field("progress", job.checkpoint.as_ref().map(ToString::to_string))?;
     field("reason", job.reason.clone())?;
-    field("advice", advice.map(str::to_owned))
+    field("advice", advice.map(str::to_owned))?;
+    field("read", job.reason.as_deref().and_then(page))
 }
 
 /// One attempt in a line or two: when, how it ended, what went wrong.
