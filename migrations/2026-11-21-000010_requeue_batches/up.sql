@@ -1,4 +1,4 @@
--- Batches of requeued jobs, each with who, why and how; and which version of a transcript counts.
+-- Batches of requeued jobs, each with who, why and how.
 -- The column is nullable without a default: no row is rewritten. Its index is a migration of its own, built beside live work.
 
 CREATE TABLE requeue_batches (
@@ -50,12 +50,3 @@ CREATE INDEX requeue_batches_unfinished ON requeue_batches (id) WHERE ended_at I
 
 ALTER TABLE jobs ADD COLUMN batch_id bigint;
 COMMENT ON COLUMN jobs.batch_id IS 'Requeue batch that made it due last, if one did';
-
-CREATE VIEW current_transcripts AS
-SELECT DISTINCT ON (session_id, leg) *
-FROM call_transcripts
-WHERE status = 'complete'
-ORDER BY session_id, leg, version DESC;
-COMMENT ON VIEW current_transcripts IS 'The transcript that counts of each leg of a call: the newest complete version, whatever became of later ones';
-
-COMMENT ON COLUMN call_interactions.transcript_status IS 'Moves with call_transcripts.status in the same transaction; none: no transcript is expected; complete stays while a later version is made or fails';
