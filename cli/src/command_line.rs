@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Standalone(commands::standalone::Arguments),
     /// Bring the database up to this version's schema
     Migrate(commands::migrate::Arguments),
+    /// Check every dependency and credential, each with its fix
+    Doctor(commands::doctor::Arguments),
     /// Say when calls are asked for, and keep work moving; start two for safety
     Scheduler(commands::scheduler::Arguments),
     /// Work on jobs

@@ -10,10 +10,12 @@ mod error;
 mod inflow;
 mod read;
 mod stale;
+mod trial;
 mod upload;
 
 pub use client::{Blob, IfMissing};
 pub use error::BlobError;
 pub use inflow::Inflow;
 pub use read::{ObjectHead, Reading};
+pub use trial::Told;
 pub use upload::{ObjectDescription, StoredObject, Upload};

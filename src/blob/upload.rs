@@ -266,7 +266,7 @@ fn completed(part: &DonePart) -> CompletedPart {
 }
 
 impl Blob {
-    async fn create_upload(&self, key: &str, description: &ObjectDescription) -> Result<String, BlobError> {
+    pub(super) async fn create_upload(&self, key: &str, description: &ObjectDescription) -> Result<String, BlobError> {
         const WHAT: &str = "begin an upload";
         let (algorithm, kind) = match self.checksums {
             Checksums::Crc64Nvme => (Some(ChecksumAlgorithm::Crc64Nvme), Some(ChecksumType::FullObject)),

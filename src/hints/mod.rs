@@ -9,6 +9,8 @@
 
 mod connection;
 mod lanes;
+mod server;
 
 pub use connection::{Hints, HintsError};
 pub use lanes::{Lane, Waiter};
+pub use server::RedisFacts;

@@ -185,6 +185,12 @@ impl Client {
         self
     }
 
+    /// Why nobody but loopback can be asked, if so: no certificates to check TLS against, a proxy that is none.
+    #[must_use]
+    pub fn tls_trouble(&self) -> Option<&str> {
+        self.public.as_ref().err().map(String::as_str)
+    }
+
     /// Begins a request; `send` ends it.
     pub fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, OutboundError> {
         let host = url.host_str().unwrap_or_default();

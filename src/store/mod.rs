@@ -15,6 +15,7 @@ pub mod quarantine;
 pub mod recordings;
 pub(crate) mod schema;
 mod seal;
+pub mod server;
 pub mod settings;
 pub mod summaries;
 pub mod sync_state;

@@ -57,6 +57,7 @@ const COMMANDS: &[&[&str]] = &[
     &["demo"],
     &["standalone"],
     &["migrate"],
+    &["doctor"],
     &["scheduler"],
     &["worker"],
     &["api"],

@@ -11,6 +11,7 @@ mod chaos;
 mod chats;
 mod cli;
 mod demo;
+mod doctor;
 mod embedded;
 mod enrich;
 mod harness;

@@ -112,6 +112,12 @@ impl World {
         command
     }
 
+    /// The keys of everything in the bucket.
+    pub(crate) async fn objects(&self) -> Vec<String> {
+        let listed = self.s3.client().list_objects_v2().bucket(harness::BUCKET).send().await.unwrap();
+        listed.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+    }
+
     /// Every call as the vendor's truth says, each side effect once.
     pub(crate) async fn assert_as_the_truth_says(&self) {
         let store = self.database.store();

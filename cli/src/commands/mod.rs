@@ -5,6 +5,7 @@ pub(crate) mod batch;
 pub(crate) mod calls;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
 pub(crate) mod reconcile;
@@ -31,6 +32,7 @@ pub(crate) async fn run(command: Command, output: &mut Output) -> Ended {
         Command::Scheduler(arguments) => scheduler::run(&arguments).await,
         Command::Worker(arguments) => worker::run(&arguments).await,
         Command::Api(arguments) => api::run(&arguments).await,
+        Command::Doctor(arguments) => doctor::run(&arguments, output).await,
         Command::Migrate(arguments) => migrate::run(&arguments, output).await,
         Command::Status(arguments) => status::run(&arguments, output).await,
         Command::Sync(arguments) => sync::run(&arguments, output).await,

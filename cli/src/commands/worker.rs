@@ -38,10 +38,10 @@ const LAST_UPLOADS: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// One kind, or all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Kinds(Vec<JobKind>);
+pub(crate) struct Kinds(Vec<JobKind>);
 
 /// Reads a worker's name as `docker-compose.yml` writes it, or a job's kind.
-fn kind(word: &str) -> Result<Kinds, String> {
+pub(crate) fn kind(word: &str) -> Result<Kinds, String> {
     if word == "all" {
         return Ok(Kinds(JobKind::ALL.to_vec()));
     }
@@ -51,9 +51,14 @@ fn kind(word: &str) -> Result<Kinds, String> {
         .ok_or_else(|| "expected `sync`, `recordings`, `transcribe`, `upkeep`, `enrich`, `chat` or `all`".to_owned())
 }
 
+/// The kinds given, each once, in the order of a call's life.
+pub(crate) fn kinds_of(given: &[Kinds]) -> Vec<JobKind> {
+    JobKind::ALL.iter().copied().filter(|kind| given.iter().any(|given| given.0.contains(kind))).collect()
+}
+
 impl Arguments {
     fn kinds(&self) -> Vec<JobKind> {
-        JobKind::ALL.iter().copied().filter(|kind| self.kinds.iter().any(|given| given.0.contains(kind))).collect()
+        kinds_of(&self.kinds)
     }
 
     fn read(&self, reader: &mut Reader<'_>) -> ProcessSettings {

@@ -3,6 +3,7 @@
 mod answer;
 mod errors;
 mod languages;
+mod look;
 mod request;
 mod wire;
 
@@ -20,6 +21,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, Url};
 use secrecy::ExposeSecret;
 
+pub use self::look::Looked;
 use self::{
     answer::{Asked, Reading},
     errors::{Head, Refusal, broken},

@@ -144,7 +144,7 @@ impl Api {
         self.read(ask, response, request_id).await
     }
 
-    async fn token(&self) -> Result<Token, SourceError> {
+    pub(super) async fn token(&self) -> Result<Token, SourceError> {
         match &self.access {
             Access::Fixed(token) => Ok(token.clone()),
             Access::Kept(vault) => vault.token().await,

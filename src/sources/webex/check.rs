@@ -31,11 +31,11 @@ const LARGEST_ANSWER: usize = 1024 * 1024;
 /// Asks the data API about tokens.
 #[derive(Debug)]
 pub(super) struct TokenCheck {
-    http: Client,
-    base: Url,
-    tasks_path: String,
-    org_id: OrgId,
-    clock: Arc<dyn Clock>,
+    pub(super) http: Client,
+    pub(super) base: Url,
+    pub(super) tasks_path: String,
+    pub(super) org_id: OrgId,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// A token that is not of another organisation, as far as anyone could tell.
@@ -44,6 +44,10 @@ pub(super) struct Checked {
     pub(super) org_id: Option<String>,
     /// The data API said so.
     pub(super) verified: bool,
+    /// The data API's clock, as its answer's `Date` has it.
+    pub(super) date: Option<std::time::SystemTime>,
+    /// Why the data API did not say.
+    pub(super) silent_because: Option<String>,
 }
 
 impl TokenCheck {
@@ -59,17 +63,25 @@ impl TokenCheck {
         if let Some(hinted) = &hinted {
             self.compare(hinted)?;
         }
+        let mut date = None;
         let answered = match self.ask(token).await {
-            Ok(response) => self.read(response).await?,
+            Ok(response) => {
+                date = response.header("date").and_then(|date| httpdate::parse_http_date(date).ok());
+                self.read(response).await?
+            }
+            Err(what) => Err(what),
+        };
+        let (answered, silent_because) = match answered {
+            Ok(answered) => (answered, None),
             Err(what) => {
-                tracing::warn!(error = what, "the data API could not be asked whose the token is");
-                None
+                tracing::warn!(error = what, "the data API did not say whose the token is");
+                (None, Some(what))
             }
         };
         if let Some(answered) = &answered {
             self.compare(answered)?;
         }
-        Ok(Checked { verified: answered.is_some(), org_id: answered.or(hinted) })
+        Ok(Checked { verified: answered.is_some(), org_id: answered.or(hinted), date, silent_because })
     }
 
     fn compare(&self, answered: &str) -> Result<(), LoginError> {
@@ -92,16 +104,16 @@ impl TokenCheck {
         self.http.send(request).await.map_err(|error| error.chain())
     }
 
-    /// The organisation that answered; `None` when the answer is none.
-    async fn read(&self, response: Response) -> Result<Option<String>, LoginError> {
+    /// The organisation that answered; `None` when it did not name itself, an error within when the answer is none.
+    async fn read(&self, response: Response) -> Result<Result<Option<String>, String>, LoginError> {
         let (status, request_id) = (response.status(), response.header("trackingid").map(str::to_owned));
         if status.is_success() {
-            return Ok(response.bytes(LARGEST_ANSWER).await.ok().and_then(|body| told_tenant(&body)));
+            return Ok(response.bytes(LARGEST_ANSWER).await.map(|body| told_tenant(&body)).map_err(|error| error.chain()));
         }
         let body: ErrorBody = response.error_body().await;
         if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            tracing::warn!(http.status = status.as_u16(), webex.tracking_id = request_id, "the data API did not say whose the token is");
-            return Ok(None);
+            let id = request_id.as_deref().unwrap_or("none");
+            return Ok(Err(format!("{}: {} (tracking id {id})", status.as_u16(), body.summary())));
         }
         match SCOPES_TO_READ.iter().filter(|scope| body.says(scope)).map(|scope| (*scope).to_owned()).collect::<Vec<_>>() {
             missing if missing.is_empty() => {

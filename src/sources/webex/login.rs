@@ -298,7 +298,7 @@ impl WebexLogin {
     ) -> Result<LoggedIn, LoginError> {
         let scopes: Option<Vec<String>> = pair.scope.as_ref().map(|scope| scope.split_whitespace().map(str::to_owned).collect());
         let lacks = |wanted: &str| scopes.as_ref().is_some_and(|scopes| !scopes.iter().any(|scope| scope == wanted));
-        let Checked { org_id, verified } = self.check.whose(&pair.access_token).await?;
+        let Checked { org_id, verified, .. } = self.check.whose(&pair.access_token).await?;
         let needed: Vec<String> = SCOPES_TO_READ.iter().filter(|scope| lacks(scope)).map(|scope| (*scope).to_owned()).collect();
         if !needed.is_empty() {
             return Err(LoginError::ScopesMissing { missing: needed });

@@ -1,6 +1,7 @@
 //! Webex Contact Center: tasks and the search's details become calls, captures become recordings. The contract is Cisco's public specification and what
 //! others measured against the real service; where the two differ, both are accepted.
 
+mod access;
 mod api;
 mod captures;
 mod case_number;
@@ -36,6 +37,11 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use self::login::{Invitation, LoggedIn, LoginError, LoginWay, SCOPES_FOR_WEBHOOKS, SCOPES_TO_READ, WebexLogin};
+pub use self::{
+    access::AccessSeen,
+    subscriptions::{Ensured, MOST_SUBSCRIPTIONS, Subscription, Subscriptions},
+    webhook::{NotTaken, SIGNATURE_HEADER, WebhookEvent, WebhookReader},
+};
 use self::{
     api::{Access, Api},
     captures::Capture,
@@ -47,10 +53,6 @@ use self::{
     shelf::Shelf,
     tasks::Listing,
     vault::{Token, Vault},
-};
-pub use self::{
-    subscriptions::{Ensured, MOST_SUBSCRIPTIONS, Subscription, Subscriptions},
-    webhook::{NotTaken, SIGNATURE_HEADER, WebhookEvent, WebhookReader},
 };
 use crate::{
     clock::Clock,
