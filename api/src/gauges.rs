@@ -1,6 +1,9 @@
 //! `/metrics`: what this process counted, and what the ledger holds, asked for at most once in a while however often anyone scrapes.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use axum::{
     extract::State,
@@ -9,11 +12,12 @@ use axum::{
 };
 use callscribe::{
     clock::{Clock, SystemClock},
+    config::SloSettings,
     domain::JobKind,
     hints::{Hints, Lane},
-    ledger::{COUNTED, Depth, depths, workers_seen},
+    ledger::{Advice, COUNTED, Depth, Freshness, Rate, advise_all, depths, freshness, rates, recent_setbacks, workers_seen},
     store::{
-        Store, StoreError,
+        StoreError,
         completeness::{Accounts, accounts},
         logins::{CredentialSeen, credentials},
     },
@@ -46,23 +50,27 @@ struct Refreshed {
     at: Option<Instant>,
     /// Kinds shown before: one that is empty now is shown as 0, not as it last was.
     kinds: BTreeSet<String>,
+    /// Kinds and sources whose age was shown before.
+    aged: BTreeSet<(String, String)>,
 }
 
 impl Gauges {
     pub(crate) fn new(registry: Registry) -> Self {
         let kinds = JobKind::ALL.iter().map(|kind| kind.as_str().to_owned()).collect();
-        Self { registry, refreshed: Mutex::new(Refreshed { at: None, kinds }) }
+        Self { registry, refreshed: Mutex::new(Refreshed { at: None, kinds, aged: BTreeSet::new() }) }
     }
 
     /// Everything recorded. Of several scrapes at once one asks and the others wait for it.
-    async fn render(&self, store: &Store, hints: Option<&Hints>) -> String {
+    async fn render(&self, state: &ApiState) -> String {
         let mut refreshed = self.refreshed.lock().await;
         if refreshed.at.is_none_or(|at| at.elapsed() >= FRESH_FOR) {
             refreshed.at = Some(Instant::now());
-            let (ledger, ()) = tokio::join!(timeout(PATIENCE, ask(store)), show_redis(hints, &refreshed.kinds));
+            let (ledger, ()) = tokio::join!(timeout(PATIENCE, ask(state)), show_redis(state.hints.as_ref(), &refreshed.kinds));
             match ledger {
                 Ok(Ok(asked)) => {
                     show(&asked.depths, &mut refreshed.kinds);
+                    show_pace(&asked, &refreshed.kinds, &state.goals);
+                    show_ages(&asked.oldest, &mut refreshed.aged);
                     show_credentials(&asked.credentials);
                     show_completeness(&asked.accounts);
                     metrics::workers_alive(asked.workers);
@@ -85,15 +93,49 @@ struct Asked {
     workers: i64,
     credentials: Vec<CredentialSeen>,
     accounts: Vec<Accounts>,
+    rates: BTreeMap<String, Rate>,
+    oldest: Vec<Freshness>,
+    advice: BTreeMap<JobKind, Advice>,
 }
 
-async fn ask(store: &Store) -> Result<Asked, StoreError> {
-    let mut connection = store.connection().await?;
+/// How far back setbacks are asked for: what bounds work now.
+const LATELY: Duration = Duration::from_mins(10);
+
+async fn ask(state: &ApiState) -> Result<Asked, StoreError> {
+    let mut connection = state.store.connection().await?;
     let depths = depths(&mut connection, COUNTED).await?;
     let alive = workers_seen(&mut connection).await?.iter().filter(|worker| worker.alive).count();
     let credentials = credentials(&mut connection).await?;
     let accounts = accounts(&mut connection).await?;
-    Ok(Asked { depths, workers: i64::try_from(alive).unwrap_or(i64::MAX), credentials, accounts })
+    let rates = rates(&mut connection).await?;
+    let setbacks = recent_setbacks(&mut connection, LATELY).await?;
+    let advice = advise_all(&depths, &rates, &setbacks, &state.goals, &state.work);
+    let oldest = freshness(&mut connection).await?;
+    let workers = i64::try_from(alive).unwrap_or(i64::MAX);
+    Ok(Asked { depths, workers, credentials, accounts, rates, oldest, advice })
+}
+
+fn show_pace(asked: &Asked, kinds: &BTreeSet<String>, goals: &SloSettings) {
+    for kind in kinds {
+        let still = Rate::default();
+        let rate = asked.rates.get(kind).unwrap_or(&still);
+        metrics::pace(kind, rate.arrived_per_second, rate.done_per_second, rate.busy_slots);
+    }
+    for (kind, advice) in &asked.advice {
+        // one worker finds out how long a job takes
+        metrics::advised(*kind, advice.slots.unwrap_or(1), advice.workers.unwrap_or(1));
+        if let Some(goal) = goals.of(*kind) {
+            metrics::slo_goal(*kind, goal);
+        }
+    }
+}
+
+fn show_ages(oldest: &[Freshness], aged: &mut BTreeSet<(String, String)>) {
+    aged.extend(oldest.iter().map(|oldest| (oldest.kind.clone(), oldest.source.clone())));
+    for (kind, source) in aged.iter() {
+        let age = oldest.iter().find(|oldest| oldest.kind == *kind && oldest.source == *source).map_or(0.0, |oldest| oldest.age_seconds);
+        metrics::slo_age(kind, source, age);
+    }
 }
 
 fn show_credentials(credentials: &[CredentialSeen]) {
@@ -144,6 +186,6 @@ async fn show_redis(hints: Option<&Hints>, kinds: &BTreeSet<String>) {
 }
 
 pub(crate) async fn metrics(State(state): State<ApiState>) -> impl IntoResponse {
-    let text = state.gauges.render(&state.store, state.hints.as_ref()).await;
+    let text = state.gauges.render(&state).await;
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"))], text)
 }

@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use callscribe::{clock::Clock, config::WebhookSettings, domain::SourceName, hints::Hints, store::Store, telemetry::metrics::Registry};
+use callscribe::{
+    clock::Clock,
+    config::{SloSettings, WebhookSettings, WorkSettings},
+    domain::SourceName,
+    hints::Hints,
+    store::Store,
+    telemetry::metrics::Registry,
+};
 use secrecy::SecretString;
 
 use crate::{gauges::Gauges, webhook::Webhooks};
@@ -16,19 +23,38 @@ pub struct ApiState {
     pub(crate) cron_secret: Option<SecretString>,
     pub(crate) sources: Arc<[SourceName]>,
     pub(crate) webhooks: Option<Webhooks>,
+    pub(crate) goals: SloSettings,
+    pub(crate) work: WorkSettings,
 }
 
 impl ApiState {
     /// The state of a process that works with `store` and tells what `registry` holds.
     #[must_use]
     pub fn new(store: Store, registry: Registry) -> Self {
-        Self { store, hints: None, gauges: Arc::new(Gauges::new(registry)), cron_secret: None, sources: Arc::new([]), webhooks: None }
+        Self {
+            store,
+            hints: None,
+            gauges: Arc::new(Gauges::new(registry)),
+            cron_secret: None,
+            sources: Arc::new([]),
+            webhooks: None,
+            goals: SloSettings::default(),
+            work: WorkSettings::default(),
+        }
     }
 
     /// With Redis, so that work asked for starts at once and lanes are measured.
     #[must_use]
     pub fn with_hints(mut self, hints: Hints) -> Self {
         self.hints = Some(hints);
+        self
+    }
+
+    /// With what advice on workers aims at: how old work may become, and how many slots a worker has.
+    #[must_use]
+    pub fn with_goals(mut self, goals: SloSettings, work: &WorkSettings) -> Self {
+        self.goals = goals;
+        self.work = work.clone();
         self
     }
 

@@ -58,6 +58,11 @@ pub const CONCERNS: &[Concern] = &[
     Concern { title: "Recordings", about: "Read by `worker recordings`.", settings: super::RecordingSettings::SETTINGS },
     Concern { title: "Work", about: "How jobs are held, tried again and handed back.", settings: WorkSettings::SETTINGS },
     Concern {
+        title: "Freshness",
+        about: "Read by `status`, `api` and the probes of `worker` and `scheduler`: what is late, and what advice on workers aims at.",
+        settings: super::SloSettings::SETTINGS,
+    },
+    Concern {
         title: "Webex Contact Center",
         about: "Absent: no calls come from Webex. Scope needed: `cjp:config_read`; a service app authorised by an administrator is best.",
         settings: WebexSettings::SETTINGS,
@@ -98,7 +103,8 @@ pub const CONCERNS: &[Concern] = &[
 ];
 
 /// Prefixes that nobody but us uses: any unknown name under them is a mistake.
-const OUR_PREFIXES: &[&str] = &["WEBEX_CC_", "MAX_ATTEMPTS_", "CONCURRENCY_", "CALLSCRIBE_", "TRANSCRIPTION_", "RECORDING_", "RECONCILE_"];
+const OUR_PREFIXES: &[&str] =
+    &["WEBEX_CC_", "MAX_ATTEMPTS_", "CONCURRENCY_", "CALLSCRIBE_", "TRANSCRIPTION_", "RECORDING_", "RECONCILE_", "SLO_"];
 /// Names of test runs and scripts of our own, and neighbours of `HTTP_PROXY`, that are no settings of ours.
 const NOT_SETTINGS: &[&str] = &["CALLSCRIBE_TEST", "FTP_PROXY", "ALL_PROXY"];
 /// A name this near to a known one is a slip; further away it is somebody else's variable.

@@ -2,7 +2,7 @@
 
 use super::{
     ApiSettings, BlobSettings, ChatSettings, DatabaseSettings, EnrichSettings, ProviderSettings, Reader, ReconcileSettings,
-    RecordingSettings, RedisSettings, SyncSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
+    RecordingSettings, RedisSettings, SloSettings, SyncSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
 };
 use crate::domain::JobKind;
 
@@ -15,6 +15,8 @@ pub struct ProcessSettings {
     pub redis: RedisSettings,
     /// How jobs are held and tried again.
     pub work: WorkSettings,
+    /// How old work may become.
+    pub slo: SloSettings,
     /// How often and how far back calls are asked for.
     pub sync: SyncSettings,
     /// When it is asked what calls turned out to be.
@@ -59,6 +61,7 @@ impl ProcessSettings {
             database: DatabaseSettings::read(reader),
             redis: RedisSettings::read(reader),
             work: WorkSettings::read(reader),
+            slo: SloSettings::read(reader),
             sync: SyncSettings::read(reader),
             enrich: EnrichSettings::read(reader),
             reconcile: ReconcileSettings::read(reader),

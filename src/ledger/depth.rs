@@ -41,7 +41,7 @@ impl Count {
         Self { jobs, or_more: jobs >= most }
     }
 
-    const fn add(&mut self, other: Self) {
+    pub(super) const fn add(&mut self, other: Self) {
         self.jobs += other.jobs;
         self.or_more |= other.or_more;
     }

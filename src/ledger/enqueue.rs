@@ -85,12 +85,18 @@ pub async fn enqueue(connection: &mut Connection, jobs: &[NewJob]) -> Result<Vec
         return Ok(Vec::new());
     }
     let statement = diesel::sql_query(
-        "INSERT INTO jobs (kind, key, priority, run_at, max_attempts, source, session_id, transcript_id, payload)
+        "WITH added AS (
+         INSERT INTO jobs (kind, key, priority, run_at, max_attempts, source, session_id, transcript_id, payload)
          SELECT kind, key, priority, now() + delay * interval '1 millisecond', max_attempts, source, session_id, transcript_id, payload
          FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::smallint[], $6::text[], $7::text[], $8::uuid[], $9::jsonb[])
               AS new (kind, key, priority, delay, max_attempts, source, session_id, transcript_id, payload)
          ON CONFLICT (kind, key) DO NOTHING
-         RETURNING id, kind, priority, run_at <= now() AS due",
+         RETURNING id, kind, priority, source, run_at <= now() AS due),
+         tallied AS (
+         INSERT INTO job_rates AS kept (minute, backend, kind, source, arrived)
+         SELECT date_trunc('minute', now()), pg_backend_pid(), kind, coalesce(source, ''), count(*) FROM added GROUP BY 3, 4
+         ON CONFLICT (minute, backend, kind, source) DO UPDATE SET arrived = kept.arrived + excluded.arrived)
+         SELECT id, kind, priority, due FROM added ORDER BY id",
     )
     .bind::<sql_types::Array<sql_types::Text>, _>(jobs.iter().map(|job| job.kind.as_str()).collect::<Vec<_>>())
     .bind::<sql_types::Array<sql_types::Text>, _>(jobs.iter().map(|job| job.key.as_str()).collect::<Vec<_>>())

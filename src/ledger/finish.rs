@@ -36,10 +36,17 @@ struct Id {
 /// Marks jobs without an effect as done, in one statement. Returns those that were still held.
 pub async fn finish_done(connection: &mut Connection, lease: LeaseId, jobs: &[(JobId, i32)]) -> Result<Vec<JobId>, StoreError> {
     let rows: Vec<Id> = diesel::sql_query(
-        "UPDATE jobs SET state = 'done', finished_at = clock_timestamp()
+        "WITH ended AS (
+         UPDATE jobs SET state = 'done', finished_at = clock_timestamp()
          FROM unnest($1::bigint[], $2::integer[]) AS f (id, run)
          WHERE jobs.id = f.id AND jobs.run = f.run AND jobs.lease_id = $3 AND jobs.state = 'running'
-         RETURNING jobs.id",
+         RETURNING jobs.id, jobs.kind, jobs.source, jobs.finished_at - jobs.started_at AS took),
+         tallied AS (
+         INSERT INTO job_rates AS kept (minute, backend, kind, source, done, run_ms)
+         SELECT date_trunc('minute', now()), pg_backend_pid(), kind, coalesce(source, ''), count(*),
+                (sum(extract(epoch FROM took)) * 1000)::bigint FROM ended GROUP BY 3, 4
+         ON CONFLICT (minute, backend, kind, source) DO UPDATE SET done = kept.done + excluded.done, run_ms = kept.run_ms + excluded.run_ms)
+         SELECT id FROM ended",
     )
     .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
     .bind::<sql_types::Array<sql_types::Integer>, _>(jobs.iter().map(|(_, run)| *run).collect::<Vec<_>>())
@@ -194,14 +201,20 @@ async fn move_jobs(connection: &mut Connection, lease: LeaseId, setbacks: &[Setb
                     reason = i.reason
              FROM input i
              WHERE jobs.id = i.id AND jobs.run = i.run AND jobs.lease_id = $1 AND jobs.state = 'running'
-             RETURNING jobs.id, jobs.run, jobs.attempt + i.give_back::integer AS attempt, jobs.transcript_id, jobs.state, jobs.run_at,
-                       jobs.started_at, i.outcome, i.reason, i.error, i.vendor_status, i.vendor_request),
+             RETURNING jobs.id, jobs.kind, jobs.source, jobs.run, jobs.attempt + i.give_back::integer AS attempt, jobs.transcript_id, jobs.state,
+                       jobs.run_at, jobs.started_at, i.outcome, i.reason, i.error, i.vendor_status, i.vendor_request),
          history AS (
              INSERT INTO job_attempts (job_id, run, attempt, outcome, reason, error, vendor_status, vendor_request, lease_id, worker,
                                        started_at, ended_at, next_run_at)
              SELECT m.id, m.run, m.attempt, m.outcome, m.reason, m.error, m.vendor_status, m.vendor_request, $1,
                     (SELECT name FROM workers WHERE id = $1), m.started_at, clock_timestamp(), CASE WHEN m.state = 'ready' THEN m.run_at END
-             FROM moved m)
+             FROM moved m),
+         tallied AS (
+             INSERT INTO job_rates AS kept (minute, backend, kind, source, setbacks, run_ms)
+             SELECT date_trunc('minute', now()), pg_backend_pid(), kind, coalesce(source, ''), count(*),
+                    (sum(extract(epoch FROM clock_timestamp() - started_at)) * 1000)::bigint FROM moved GROUP BY 3, 4
+             ON CONFLICT (minute, backend, kind, source)
+             DO UPDATE SET setbacks = kept.setbacks + excluded.setbacks, run_ms = kept.run_ms + excluded.run_ms)
          SELECT id, transcript_id FROM moved",
     )
     .bind::<BigInt, _>(lease.0)

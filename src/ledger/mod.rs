@@ -4,6 +4,7 @@
 //! guarded by the fencing token; sweep what a dead worker held. The SQL of jobs lives here; nothing here talks to Redis
 //! except to hand over ids after a commit.
 
+mod advice;
 mod backoff;
 mod batches;
 mod by_hand;
@@ -23,8 +24,11 @@ mod job;
 mod lease;
 mod look_again;
 mod outcome;
+mod rates;
+mod running;
 mod workers_seen;
 
+pub use advice::{Advice, Asked, Bound, advise, advise_all};
 pub use backoff::{Backoff, process_rng};
 pub use batches::{BatchId, BatchSeen, Verdict, attend, batch_failures, batch_name, batches_seen, cancel_batch, judge_canary};
 pub use by_hand::{
@@ -47,4 +51,6 @@ pub use job::{Claimed, Handler, Hint, LeaseLost, RunContext, hold};
 pub use lease::{Swept, WorkerIdentity, begin_lease, end_lease, hand_back_unknown, renew_lease, sweep};
 pub use look_again::look_again;
 pub use outcome::{Effect, Failure, Outcome, VendorTrace};
+pub use rates::{Freshness, RATE_MINUTES, Rate, SERIES_MINUTES, freshness, prune_rates, rates};
+pub use running::{RunningSeen, running_by_worker};
 pub use workers_seen::{WorkerSeen, workers_seen};

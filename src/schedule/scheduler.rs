@@ -178,6 +178,7 @@ async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_du
         if let Err(error) = push_hints(&options.hints, &due).await {
             tracing::debug!(error = %chain(&error), "hints lost; the dispatcher sends them again");
         }
+        ledger::prune_rates(leadership.connection()).await?;
     }
     let dispatched = dispatch(&options.store, &options.hints).await?;
     if dispatched.lanes_unreachable > 0 {

@@ -156,6 +156,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// How fast work comes and goes, by the minute.
+    job_rates (minute, backend, kind, source) {
+        minute -> Timestamptz,
+        backend -> Int4,
+        kind -> Text,
+        source -> Text,
+        arrived -> Int8,
+        done -> Int8,
+        setbacks -> Int8,
+        run_ms -> Int8,
+    }
+}
+
+diesel::table! {
     /// Every piece of work, once.
     jobs (id) {
         id -> Int8,

@@ -49,6 +49,35 @@ pub(super) const OLDEST_DUE: Metric = Metric::gauge(
     &["kind"],
     "Seconds since the longest-waiting due job became due; 0 when none is due. Scale workers on it",
 );
+pub(super) const ARRIVALS: Metric = Metric::gauge(
+    "callscribe_jobs_arriving_per_second",
+    &["kind"],
+    "Jobs that other work made necessary, per second over the last minutes",
+);
+pub(super) const SERVICE: Metric =
+    Metric::gauge("callscribe_jobs_done_per_second", &["kind"], "Jobs done, per second over the last minutes, by all machines");
+pub(super) const SLOTS_BUSY: Metric =
+    Metric::gauge("callscribe_busy_slots", &["kind"], "Jobs running at once, on average over the last minutes, on all machines");
+pub(super) const SLO_AGE: Metric = Metric::gauge(
+    "callscribe_slo_oldest_age_seconds",
+    &["kind", "source"],
+    "Seconds since the oldest call with work due or running ended, or since its job became necessary; 0 when there is none",
+);
+pub(super) const SLO_GOAL: Metric = Metric::gauge(
+    "callscribe_slo_goal_seconds",
+    &["kind"],
+    "What callscribe_slo_oldest_age_seconds is to stay below: SLO_SYNC, SLO_RECORDING, SLO_TRANSCRIBE",
+);
+pub(super) const ADVISED_SLOTS: Metric = Metric::gauge(
+    "callscribe_advised_slots",
+    &["kind"],
+    "Jobs at once that keep up with what arrives and clear what waits within the goal; 1 while nobody knows how long a job takes and one waits",
+);
+pub(super) const ADVISED_WORKERS: Metric = Metric::gauge(
+    "callscribe_advised_workers",
+    &["kind"],
+    "The same as worker processes with CONCURRENCY_<KIND> slots each, as this process reads it. Autoscalers follow it",
+);
 pub(super) const WORKERS: Metric = Metric::gauge("callscribe_workers_alive", &[], "Worker processes whose lease is current");
 pub(super) const LANE_DEPTH: Metric =
     Metric::gauge("callscribe_lane_depth", &["kind"], "Hints waiting in Redis; may be above or below the jobs due");
@@ -157,6 +186,13 @@ pub(super) const WEBHOOK_REACTIVATED: Metric = Metric::counter(
 pub const CATALOGUE: &[Metric] = &[
     JOBS,
     OLDEST_DUE,
+    ARRIVALS,
+    SERVICE,
+    SLOTS_BUSY,
+    SLO_AGE,
+    SLO_GOAL,
+    ADVISED_SLOTS,
+    ADVISED_WORKERS,
     WORKERS,
     LANE_DEPTH,
     REDIS_UP,

@@ -9,10 +9,10 @@ pub use super::catalogue::{CATALOGUE, Metric, MetricType};
 use super::{
     TelemetryError,
     catalogue::{
-        ACCESS_LEFT, ATTEMPTS, AUDIO_SECONDS, BUDGET, BUDGET_SHARED, BUILD, BYTES, CALLS, COMPLETENESS_AGE, COMPLETENESS_GAPS, ENRICHED,
-        GAPS, HINTS_LOST, JOBS, LANE_DEPTH, LEADER, LEASES_LOST, LOGIN_NEEDED, OLDEST_DUE, POSTGRES_UP, QUARANTINED, RATE_LIMITED,
-        REDIS_UP, REFRESH_LEFT, REFRESHES, RUN_SECONDS, STARTED, SWEPT, SYNCS, VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS,
-        WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED, WEBHOOKS, WORKERS,
+        ACCESS_LEFT, ADVISED_SLOTS, ADVISED_WORKERS, ARRIVALS, ATTEMPTS, AUDIO_SECONDS, BUDGET, BUDGET_SHARED, BUILD, BYTES, CALLS,
+        COMPLETENESS_AGE, COMPLETENESS_GAPS, ENRICHED, GAPS, HINTS_LOST, JOBS, LANE_DEPTH, LEADER, LEASES_LOST, LOGIN_NEEDED, OLDEST_DUE,
+        POSTGRES_UP, QUARANTINED, RATE_LIMITED, REDIS_UP, REFRESH_LEFT, REFRESHES, RUN_SECONDS, SERVICE, SLO_AGE, SLO_GOAL, SLOTS_BUSY,
+        STARTED, SWEPT, SYNCS, VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS, WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED, WEBHOOKS, WORKERS,
     },
 };
 use crate::domain::{EventKind, JobKind, Reason, SourceName};
@@ -235,6 +235,29 @@ pub fn jobs_in_state(kind: &str, state: &'static str, jobs: i64) {
 /// How long the longest-waiting job has been due.
 pub fn oldest_due(kind: &str, age: Duration) {
     ::metrics::gauge!(OLDEST_DUE.name, "kind" => kind.to_owned()).set(age.as_secs_f64());
+}
+
+/// How fast work of a kind comes and goes, and how many slots it keeps busy.
+pub fn pace(kind: &str, arrived_per_second: f64, done_per_second: f64, busy_slots: f64) {
+    ::metrics::gauge!(ARRIVALS.name, "kind" => kind.to_owned()).set(arrived_per_second);
+    ::metrics::gauge!(SERVICE.name, "kind" => kind.to_owned()).set(done_per_second);
+    ::metrics::gauge!(SLOTS_BUSY.name, "kind" => kind.to_owned()).set(busy_slots);
+}
+
+/// How old the oldest work of a kind and source is.
+pub fn slo_age(kind: &str, source: &str, seconds: f64) {
+    ::metrics::gauge!(SLO_AGE.name, "kind" => kind.to_owned(), "source" => source.to_owned()).set(seconds);
+}
+
+/// How old it may become.
+pub fn slo_goal(kind: JobKind, goal: Duration) {
+    ::metrics::gauge!(SLO_GOAL.name, "kind" => kind.as_str()).set(goal.as_secs_f64());
+}
+
+/// How many slots, and workers of so many slots, would do.
+pub fn advised(kind: JobKind, slots: u32, workers: u32) {
+    ::metrics::gauge!(ADVISED_SLOTS.name, "kind" => kind.as_str()).set(f64::from(slots));
+    ::metrics::gauge!(ADVISED_WORKERS.name, "kind" => kind.as_str()).set(f64::from(workers));
 }
 
 /// How many hints wait in a lane.

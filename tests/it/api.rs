@@ -160,6 +160,9 @@ async fn metrics_tell_what_the_ledger_holds() {
     assert!(text.contains(r#"callscribe_jobs{kind="of-the-metrics-test",state="due"} 1"#), "{text}");
     let age = text.lines().find_map(|line| line.strip_prefix(r#"callscribe_jobs_oldest_due_age_seconds{kind="of-the-metrics-test"} "#));
     assert!(age.unwrap().parse::<f64>().unwrap() >= 300.0, "{age:?}");
+    assert!(text.contains("callscribe_advised_workers{kind=\"upkeep\"} "), "{text}");
+    assert!(text.contains("callscribe_slo_goal_seconds{kind=\"sync\"} 900"), "{text}");
+    assert!(text.contains(r#"callscribe_slo_oldest_age_seconds{kind="of-the-metrics-test",source=""} "#), "{text}");
     assert!(text.contains("# TYPE callscribe_jobs gauge") && text.contains("callscribe_build_info{version="), "{text}");
     assert_eq!(api.get("/api/cron/sync-webex-voice").await.status(), StatusCode::NOT_FOUND, "a worker's port changes nothing");
 }

@@ -4,6 +4,7 @@ mod behaviours;
 mod commands;
 mod deployment;
 mod documents;
+mod kubernetes;
 mod layers;
 mod migrations;
 mod schema;

@@ -24,6 +24,7 @@ mod login;
 mod migrate;
 mod network;
 mod outbound;
+mod pace;
 mod processes;
 mod proof;
 mod queue;

@@ -35,6 +35,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Ended {
     tracing::info!(http.listen = %listener.local_addr()?, "listening");
     let state = ApiState::new(engines.store, process.registry)
         .with_hints(engines.hints)
+        .with_goals(settings.slo, &settings.work)
         .with_cron(settings.api.cron_secret, &sources)
         .with_webhooks(&settings.webhook, Arc::new(SystemClock));
     let mut together = Together::new(process.shutdown.clone());

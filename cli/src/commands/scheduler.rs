@@ -59,7 +59,9 @@ pub(crate) async fn run(_: &Arguments) -> Ended {
     let engines = Engines::new(settings.database.clone(), &settings.redis)?;
     let mut together = Together::new(process.shutdown.clone());
     if let Some(address) = settings.api.metrics_listen {
-        let state = ApiState::new(engines.store.clone(), process.registry).with_hints(engines.hints.clone());
+        let state = ApiState::new(engines.store.clone(), process.registry)
+            .with_hints(engines.hints.clone())
+            .with_goals(settings.slo, &settings.work);
         together.run(serve(listen(address).await?, probes_app(state), process.shutdown.clone()));
     }
     if engines.await_schema(&process.shutdown).await? {

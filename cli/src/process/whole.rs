@@ -52,6 +52,7 @@ impl Whole {
         let mut together = Together::new(shutdown.clone());
         let state = ApiState::new(engines.store.clone(), registry)
             .with_hints(engines.hints.clone())
+            .with_goals(settings.slo, &settings.work)
             .with_cron(settings.api.cron_secret.clone(), &sources)
             .with_webhooks(&settings.webhook, Arc::new(SystemClock));
         together.run(serve(listener, app(state), shutdown.clone()));
