@@ -16,10 +16,10 @@ use crate::{
     store::{Connection, StoreError},
 };
 
-/// Jobs of one kind and state counted at most, unless asked for all: fifty thousand index entries take some ten milliseconds.
-pub const COUNTED: i64 = 50_000;
+/// Jobs of one kind and state counted at most, unless asked for all: twenty thousand index entries take some five milliseconds.
+pub const COUNTED: i64 = 20_000;
 /// Jobs of a lane looked at one by one for those running: they are taken in the order of the index, so they are among its first.
-const LOOKED_AT: i64 = 10_000;
+const LOOKED_AT: i64 = 5_000;
 
 /// A number of jobs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -165,7 +165,7 @@ pub struct DeadReason {
     /// The reason code.
     #[diesel(sql_type = sql_types::Text)]
     pub reason: String,
-    /// How many, among the last fifty thousand of the kind that died.
+    /// How many, among the last twenty thousand of the kind that died.
     #[diesel(sql_type = sql_types::BigInt)]
     pub jobs: i64,
     /// When the last of them died.
@@ -200,7 +200,7 @@ pub struct Setbacks {
     /// The reason code.
     #[diesel(sql_type = sql_types::Text)]
     pub reason: String,
-    /// How many runs, at most fifty thousand in all.
+    /// How many runs, at most twenty thousand in all.
     #[diesel(sql_type = sql_types::BigInt)]
     pub runs: i64,
 }

@@ -15,7 +15,7 @@ use crate::store::{Connection, StoreError};
 /// Rates are of the last minutes, so many and the one that has begun: shorter jumps about, longer hides a standstill.
 pub const RATE_MINUTES: i32 = 5;
 /// How long a run takes is asked of so many minutes when the last few had none.
-const LONG_MINUTES: i32 = 120;
+const LONG_MINUTES: i32 = 30;
 /// Minutes of the series that people see.
 pub const SERIES_MINUTES: i32 = 30;
 /// Tallies older than this are deleted.
@@ -34,7 +34,7 @@ pub struct Rate {
     pub setbacks_per_second: f64,
     /// Slots that were busy, on average.
     pub busy_slots: f64,
-    /// Seconds of a slot that one job took until it was done, setbacks included; `None` when none was done for hours.
+    /// Seconds of a slot that one job took until it was done, setbacks included; `None` when none was done for half an hour.
     pub slot_seconds_per_job: Option<f64>,
     /// Jobs done per minute, oldest first; the last minute has only begun.
     pub done_by_minute: Vec<i64>,
@@ -91,7 +91,7 @@ const SERIES: &str = "
     FROM job_rates WHERE minute > date_trunc('minute', now()) - $1 * interval '1 minute'
     GROUP BY 1, 2";
 
-/// The rates of every kind that had work within hours, by kind.
+/// The rates of every kind that had work within half an hour, by kind.
 pub async fn rates(connection: &mut Connection) -> Result<BTreeMap<String, Rate>, StoreError> {
     let rows: Vec<RateRow> = diesel::sql_query(RATES)
         .bind::<sql_types::Integer, _>(RATE_MINUTES)
@@ -164,10 +164,10 @@ pub struct Freshness {
 }
 
 /// Per lane the jobs looked at: those due for longest. Work that waits for its time is not late.
-const LOOKED_AT: i64 = 10_000;
+const LOOKED_AT: i64 = 2_500;
 
 /// The longest-known jobs whose calls are compared: a page of calls becomes known at once, whenever they ended.
-const COMPARED: i64 = 1_000;
+const COMPARED: i64 = 200;
 
 const FRESHNESS: &str = "
     WITH RECURSIVE lane AS (
@@ -185,7 +185,9 @@ const FRESHNESS: &str = "
         WHERE lane.priority < $2)
     SELECT DISTINCT ON (r.kind, r.source) r.kind, r.source, r.created_at AS since, c.end_time AS call_ended,
            greatest(extract(epoch FROM now() - coalesce(c.end_time, r.created_at)), 0)::double precision AS age_seconds
-    FROM ranked r LEFT JOIN call_interactions c ON c.session_id = r.session_id
+    FROM ranked r LEFT JOIN LATERAL (
+        -- one look-up each: a join would be taken for a reason to read every call there is
+        SELECT end_time FROM call_interactions WHERE session_id = r.session_id LIMIT 1) AS c ON true
     WHERE r.place <= $3
     ORDER BY r.kind, r.source, age_seconds DESC";
 

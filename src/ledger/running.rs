@@ -25,7 +25,7 @@ pub struct RunningSeen {
 }
 
 /// Jobs of a lane looked at: they are taken in the order of the index, so those that run are among its first.
-const LOOKED_AT: i64 = 10_000;
+const LOOKED_AT: i64 = 5_000;
 
 /// What every worker holds, by lease and kind.
 pub async fn running_by_worker(connection: &mut Connection) -> Result<Vec<RunningSeen>, StoreError> {

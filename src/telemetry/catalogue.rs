@@ -42,7 +42,7 @@ impl Metric {
 pub(super) const JOBS: Metric = Metric::gauge(
     "callscribe_jobs",
     &["kind", "state"],
-    "Jobs by state: due (ready and its time has come), later (ready, waits for its time), running, dead; from the ledger at scrape, counted up to 50000 per kind and state",
+    "Jobs by state: due (ready and its time has come), later (ready, waits for its time), running, dead; from the ledger at scrape, counted up to 20000 per kind and state",
 );
 pub(super) const OLDEST_DUE: Metric = Metric::gauge(
     "callscribe_jobs_oldest_due_age_seconds",

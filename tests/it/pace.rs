@@ -78,7 +78,7 @@ async fn rates_are_of_the_last_minutes_and_old_tallies_are_deleted() {
         &store,
         "INSERT INTO job_rates (minute, backend, kind, source, arrived, done, run_ms) VALUES
              (date_trunc('minute', now()) - interval '4 hours', 1, 'sync', '', 9, 9, 9),
-             (date_trunc('minute', now()) - interval '30 minutes', 1, 'recording', '', 6000, 6000, 12000000),
+             (date_trunc('minute', now()) - interval '20 minutes', 1, 'recording', '', 6000, 6000, 12000000),
              (date_trunc('minute', now()) - interval '2 minutes', 1, 'recording', '', 300, 0, 0),
              (date_trunc('minute', now()) - interval '2 minutes', 2, 'recording', 'webex', 300, 0, 0)",
     )
@@ -92,7 +92,7 @@ async fn rates_are_of_the_last_minutes_and_old_tallies_are_deleted() {
         arrived <= 600.0 / span && arrived > 600.0 / (span + 61.0),
         "both processes' tallies over the span and the minute begun: {arrived}"
     );
-    assert_eq!(all["recording"].slot_seconds_per_job, Some(2.0), "what no run of late tells, those of two hours do");
+    assert_eq!(all["recording"].slot_seconds_per_job, Some(2.0), "what no run of late tells, those of half an hour do");
     assert_eq!(prune_rates(connection).await.unwrap(), 1);
     assert_eq!(prune_rates(connection).await.unwrap(), 0);
 }

@@ -112,12 +112,6 @@ impl World {
         command
     }
 
-    /// The keys of everything in the bucket.
-    pub(crate) async fn objects(&self) -> Vec<String> {
-        let listed = self.s3.client().list_objects_v2().bucket(harness::BUCKET).send().await.unwrap();
-        listed.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
-    }
-
     /// Every call as the vendor's truth says, each side effect once.
     pub(crate) async fn assert_as_the_truth_says(&self) {
         let store = self.database.store();
@@ -151,7 +145,8 @@ impl World {
         }
     }
 
-    async fn objects(&self) -> Vec<String> {
+    /// The keys of everything in the bucket.
+    pub(crate) async fn objects(&self) -> Vec<String> {
         let pages = self.s3.client().list_objects_v2().bucket(harness::BUCKET).into_paginator().send();
         let pages = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
         pages.iter().flat_map(|page| page.contents()).filter_map(|object| object.key().map(str::to_owned)).collect()

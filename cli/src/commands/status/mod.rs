@@ -19,7 +19,7 @@ use crate::output::Output;
                         Examples:\n  callscribe status\n  callscribe status --watch\n  \
                         callscribe status --json | jq '.kinds[] | select(.dead.jobs > 0)'")]
 pub(crate) struct Arguments {
-    /// Count to the end, however long it takes, instead of stopping at 50000
+    /// Count to the end, however long it takes, instead of stopping at 20000
     #[arg(long)]
     exact: bool,
     /// Print as JSON

@@ -40,7 +40,7 @@ fn pressing(picture: &Picture, output: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-/// How fast it goes, and how many workers would do. Kinds without any work for hours are left out.
+/// How fast it goes, and how many workers would do. Kinds without any work for half an hour are left out.
 fn pace(picture: &Picture, output: &mut Output) -> io::Result<()> {
     let shown: Vec<&Pace> =
         picture.pace.iter().filter(|pace| pace.rate.slot_seconds_per_job.is_some() || !pace.oldest.is_empty()).collect();
