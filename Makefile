@@ -12,6 +12,7 @@ help: ## list the commands
 .PHONY: setup
 setup: ## install what is missing of PostgreSQL's and Redis's server programs; start nothing
 	@sh scripts/setup.sh
+	@sh scripts/promtool.sh
 
 .PHONY: demo
 demo: setup ## see it work: 25 simulated calls synced, recorded and transcribed on this machine

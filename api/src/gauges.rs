@@ -15,7 +15,9 @@ use callscribe::{
     config::SloSettings,
     domain::JobKind,
     hints::{Hints, Lane},
-    ledger::{Advice, COUNTED, Depth, Freshness, Rate, advise_all, depths, freshness, rates, recent_setbacks, workers_seen},
+    ledger::{
+        Advice, COUNTED, Depth, Freshness, Rate, SyncAge, advise_all, depths, freshness, rates, recent_setbacks, sync_ages, workers_seen,
+    },
     store::{
         StoreError,
         completeness::{Accounts, accounts},
@@ -73,6 +75,7 @@ impl Gauges {
                     show_ages(&asked.oldest, &mut refreshed.aged);
                     show_credentials(&asked.credentials);
                     show_completeness(&asked.accounts);
+                    asked.syncs.iter().for_each(|sync| metrics::sync_age(sync.source, sync.age));
                     metrics::workers_alive(asked.workers);
                     metrics::postgres_up(true);
                 }
@@ -96,6 +99,7 @@ struct Asked {
     rates: BTreeMap<String, Rate>,
     oldest: Vec<Freshness>,
     advice: BTreeMap<JobKind, Advice>,
+    syncs: Vec<SyncAge>,
 }
 
 /// How far back setbacks are asked for: what bounds work now.
@@ -111,8 +115,9 @@ async fn ask(state: &ApiState) -> Result<Asked, StoreError> {
     let setbacks = recent_setbacks(&mut connection, LATELY).await?;
     let advice = advise_all(&depths, &rates, &setbacks, &state.goals, &state.work);
     let oldest = freshness(&mut connection).await?;
+    let syncs = sync_ages(&mut connection).await?;
     let workers = i64::try_from(alive).unwrap_or(i64::MAX);
-    Ok(Asked { depths, workers, credentials, accounts, rates, oldest, advice })
+    Ok(Asked { depths, workers, credentials, accounts, rates, oldest, advice, syncs })
 }
 
 fn show_pace(asked: &Asked, kinds: &BTreeSet<String>, goals: &SloSettings) {

@@ -26,6 +26,7 @@ mod look_again;
 mod outcome;
 mod rates;
 mod running;
+mod sync_ages;
 mod workers_seen;
 
 pub use advice::{Advice, Asked, Bound, advise, advise_all};
@@ -53,4 +54,5 @@ pub use look_again::look_again;
 pub use outcome::{Effect, Failure, Outcome, VendorTrace};
 pub use rates::{Freshness, RATE_MINUTES, Rate, SERIES_MINUTES, freshness, prune_rates, rates};
 pub use running::{RunningSeen, running_by_worker};
+pub use sync_ages::{SyncAge, sync_ages};
 pub use workers_seen::{WorkerSeen, workers_seen};

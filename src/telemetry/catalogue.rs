@@ -107,6 +107,11 @@ pub(super) const LEASES_LOST: Metric = Metric::counter(
 pub(super) const HINTS_LOST: Metric =
     Metric::counter("callscribe_hints_lost_total", &[], "Hints that Redis did not take; the dispatcher sends them again");
 pub(super) const SYNCS: Metric = Metric::counter("callscribe_syncs_enqueued_total", &["source"], "Syncs that the scheduler asked for");
+pub(super) const SYNC_AGE: Metric = Metric::gauge(
+    "callscribe_sync_age_seconds",
+    &["source"],
+    "Seconds since a live sync last succeeded, or since the first was asked for when none has; absent while none was ever asked for",
+);
 pub(super) const CALLS: Metric =
     Metric::counter("callscribe_calls_synced_total", &["source"], "Calls received from a vendor, repeats included");
 pub(super) const ENRICHED: Metric =
@@ -208,8 +213,8 @@ pub const CATALOGUE: &[Metric] = &[
     LEASES_LOST,
     HINTS_LOST,
     SYNCS,
+    SYNC_AGE,
     CALLS,
-    ENRICHED,
     ENRICHED,
     QUARANTINED,
     GAPS,

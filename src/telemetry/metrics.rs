@@ -12,7 +12,8 @@ use super::{
         ACCESS_LEFT, ADVISED_SLOTS, ADVISED_WORKERS, ARRIVALS, ATTEMPTS, AUDIO_SECONDS, BUDGET, BUDGET_SHARED, BUILD, BYTES, CALLS,
         COMPLETENESS_AGE, COMPLETENESS_GAPS, ENRICHED, GAPS, HINTS_LOST, JOBS, LANE_DEPTH, LEADER, LEASES_LOST, LOGIN_NEEDED, OLDEST_DUE,
         POSTGRES_UP, QUARANTINED, RATE_LIMITED, REDIS_UP, REFRESH_LEFT, REFRESHES, RUN_SECONDS, SERVICE, SLO_AGE, SLO_GOAL, SLOTS_BUSY,
-        STARTED, SWEPT, SYNCS, VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS, WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED, WEBHOOKS, WORKERS,
+        STARTED, SWEPT, SYNC_AGE, SYNCS, VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS, WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED,
+        WEBHOOKS, WORKERS,
     },
 };
 use crate::domain::{EventKind, JobKind, Reason, SourceName};
@@ -111,6 +112,11 @@ pub fn hints_lost(hints: usize) {
 /// The scheduler asked for a sync.
 pub fn sync_enqueued(source: SourceName) {
     ::metrics::counter!(SYNCS.name, "source" => source.as_str()).increment(1);
+}
+
+/// How long ago a live sync of a source last succeeded.
+pub fn sync_age(source: SourceName, age: Duration) {
+    ::metrics::gauge!(SYNC_AGE.name, "source" => source.as_str()).set(age.as_secs_f64());
 }
 
 /// Calls came from a vendor.
@@ -279,6 +285,7 @@ mod tests {
         let document = include_str!("../../docs/LOGGING.md");
         for metric in CATALOGUE {
             assert!(metric.name.starts_with("callscribe_"), "{}", metric.name);
+            assert_eq!(CATALOGUE.iter().filter(|other| other.name == metric.name).count(), 1, "{} is listed twice", metric.name);
             assert_eq!(metric.kind == MetricType::Counter, metric.name.ends_with("_total"), "{}", metric.name);
             let row = format!("| `{}` | {} | {} |", metric.name, metric.labels.join(", "), metric.about);
             assert!(document.contains(&row), "docs/LOGGING.md lacks the row\n{row}");

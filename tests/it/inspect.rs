@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callscribe::{
     domain::{JobId, JobState, SessionId},
-    ledger::{COUNTED, Count, JobFilter, attempts, clusters, dead_reasons, depths, list_jobs, recent_setbacks, workers_seen},
+    ledger::{COUNTED, Count, JobFilter, attempts, clusters, dead_reasons, depths, list_jobs, recent_setbacks, sync_ages, workers_seen},
 };
 
 use diesel_async::{AsyncConnection, RunQueryDsl};
@@ -40,6 +40,40 @@ async fn depths_tell_due_from_later_and_name_kinds_of_newer_versions() {
     let oldest = recording.oldest_due();
     assert!((Duration::from_mins(5)..Duration::from_mins(6)).contains(&oldest), "a running job does not wait: {oldest:?}");
     assert_eq!((depths[2].dead, depths[2].due), (exactly(3), exactly(0)));
+}
+
+#[tokio::test]
+async fn a_source_is_as_old_as_its_last_sync_that_succeeded() {
+    let database = harness::database().await;
+    let store = database.store();
+    let minutes = async || -> Vec<u64> {
+        let ages = sync_ages(&mut store.connection().await.unwrap()).await.unwrap();
+        ages.iter().map(|sync| sync.age.as_secs() / 60).collect()
+    };
+    assert_eq!(minutes().await, Vec::<u64>::new(), "nothing was ever asked for");
+    run(
+        &store,
+        "INSERT INTO jobs (kind, key, source, max_attempts, created_at) VALUES
+             ('sync', 'webex/tick/2026-03-01T00:00:00.000Z', 'webex', 8, now() - interval '90 minutes')",
+    )
+    .await;
+    assert_eq!(minutes().await, [90], "asked for and never done");
+    run(
+        &store,
+        "UPDATE jobs SET state = 'done', finished_at = now() - interval '80 minutes';
+         INSERT INTO jobs (kind, key, source, max_attempts, state, finished_at, reason) VALUES
+             ('sync', 'webex/tick/2026-03-01T00:10:00.000Z', 'webex', 8, 'dead', now(), 'vendor_unavailable'),
+             ('sync', 'webex/window/2026-01-01', 'webex', 8, 'done', now(), NULL)",
+    )
+    .await;
+    assert_eq!(minutes().await, [80], "neither a dead run nor a backfill counts");
+    run(
+        &store,
+        "INSERT INTO jobs (kind, key, source, max_attempts, state, finished_at) VALUES
+             ('sync', 'webex/event/2026-03-01T00:09:00.000000Z', 'webex', 8, 'done', now() - interval '3 minutes')",
+    )
+    .await;
+    assert_eq!(minutes().await, [3]);
 }
 
 #[tokio::test]

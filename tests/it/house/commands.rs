@@ -5,7 +5,10 @@ use std::{
     process::{Command, Output},
 };
 
-use super::source_text::{read, root};
+use super::{
+    alerts::runbooks,
+    source_text::{read, root},
+};
 
 /// Documents for people at a terminal.
 const DOCUMENTS: &[&str] = &[
@@ -103,7 +106,7 @@ fn help_texts() -> Vec<(String, String)> {
 
 #[test]
 fn every_command_shown_is_understood() {
-    let pages = callscribe::domain::Reason::ALL.iter().map(|reason| reason.page());
+    let pages = callscribe::domain::Reason::ALL.iter().map(|reason| reason.page()).chain(runbooks());
     let documents =
         DOCUMENTS.iter().map(|document| (*document).to_owned()).chain(pages).map(|document| (document.clone(), read(&document)));
     let shown: BTreeSet<(String, String)> = documents
