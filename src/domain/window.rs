@@ -39,6 +39,20 @@ impl Window {
         })
     }
 
+    /// The same moments in as few windows as they need, the youngest first: windows that touch become one.
+    #[must_use]
+    pub fn joined(mut windows: Vec<Self>) -> Vec<Self> {
+        windows.sort_by_key(|window| std::cmp::Reverse(window.to));
+        let mut joined: Vec<Self> = Vec::with_capacity(windows.len());
+        for window in windows {
+            match joined.last_mut() {
+                Some(later) if window.to >= later.from => later.from = later.from.min(window.from),
+                _ => joined.push(window),
+            }
+        }
+        joined
+    }
+
     /// The window cut into consecutive pieces no longer than `longest`, oldest first.
     pub fn split(self, longest: TimeDelta) -> impl Iterator<Item = Self> {
         let mut from = self.from;

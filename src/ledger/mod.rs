@@ -25,6 +25,7 @@ mod lease;
 mod look_again;
 mod outcome;
 mod rates;
+mod read_again;
 mod running;
 mod sync_ages;
 mod workers_seen;
@@ -53,6 +54,7 @@ pub use lease::{Swept, WorkerIdentity, begin_lease, end_lease, hand_back_unknown
 pub use look_again::look_again;
 pub use outcome::{Effect, Failure, Outcome, VendorTrace};
 pub use rates::{Freshness, RATE_MINUTES, Rate, SERIES_MINUTES, freshness, prune_rates, rates};
+pub use read_again::read_again;
 pub use running::{RunningSeen, running_by_worker};
 pub use sync_ages::{SyncAge, sync_ages};
 pub use workers_seen::{WorkerSeen, workers_seen};

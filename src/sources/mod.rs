@@ -71,6 +71,15 @@ pub enum DetailsBy {
     End,
 }
 
+/// A span of time that is still to be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Piece {
+    /// Which moment must lie in it.
+    pub by: DetailsBy,
+    /// The span.
+    pub window: Window,
+}
+
 /// What a source knows about a call's recordings.
 #[derive(Debug, Clone)]
 pub enum RecordingAnswer {

@@ -3,12 +3,15 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, Integer, Nullable, Text, Timestamptz};
+use diesel::{
+    OptionalExtension, QueryDsl,
+    sql_types::{Array, Integer, Nullable, Text, Timestamptz},
+};
 use diesel_async::RunQueryDsl;
 
 use crate::{
     domain::{Chat, ChatMessage, Conversation, OrgId, SessionId, SourceName},
-    store::{Connection, StoreError, clean, settings},
+    store::{Connection, StoreError, clean, schema::chats, settings},
 };
 
 /// The longest name or word kept.
@@ -50,6 +53,12 @@ pub async fn upsert(connection: &mut Connection, chats: &[Chat]) -> Result<usize
     .execute(connection)
     .await?;
     Ok(kept)
+}
+
+/// When a conversation ended, as far as that is told.
+pub async fn ended_at(connection: &mut Connection, session: &SessionId) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let told = chats::table.find(session.as_str()).select(chats::ended_at).first(connection).await.optional()?;
+    Ok(told.flatten())
 }
 
 /// Stores everything that was written in a conversation, on the caller's transaction: what was stored of it before gives way, so
@@ -106,4 +115,16 @@ pub async fn read_until(connection: &mut Connection, source: SourceName, org: &O
 /// Remembers that; it never goes back.
 pub async fn advance(connection: &mut Connection, source: SourceName, org: &OrgId, until: DateTime<Utc>) -> Result<(), StoreError> {
     settings::advance(connection, &settings::chats_key(source, org), until).await
+}
+
+/// From when on a tenant's conversations are kept: `from`, unless an earlier run said so.
+pub async fn kept_since(
+    connection: &mut Connection,
+    source: SourceName,
+    org: &OrgId,
+    from: DateTime<Utc>,
+) -> Result<DateTime<Utc>, StoreError> {
+    let key = settings::chats_since_key(source, org);
+    settings::put_first(connection, &key, from).await?;
+    Ok(settings::get(connection, &key).await?.unwrap_or(from))
 }

@@ -88,9 +88,14 @@ pub async fn since(connection: &mut Connection, source: SourceName, org: &OrgId)
 
 /// Notes that calls are kept from `since` on, unless an earlier sync noted it.
 pub async fn keep_since(connection: &mut Connection, source: SourceName, org: &OrgId, since: DateTime<Utc>) -> Result<(), StoreError> {
+    put_first(connection, &since_key(source, org), since).await
+}
+
+/// Keeps `moment` under `key`, unless one is there already.
+pub async fn put_first(connection: &mut Connection, key: &str, moment: DateTime<Utc>) -> Result<(), StoreError> {
     diesel::sql_query("INSERT INTO app_settings (key, value) VALUES ($1, to_jsonb($2::text)) ON CONFLICT (key) DO NOTHING")
-        .bind::<sql_types::Text, _>(since_key(source, org))
-        .bind::<sql_types::Text, _>(since.to_rfc3339())
+        .bind::<sql_types::Text, _>(key)
+        .bind::<sql_types::Text, _>(moment.to_rfc3339())
         .execute(connection)
         .await?;
     Ok(())
@@ -100,6 +105,12 @@ pub async fn keep_since(connection: &mut Connection, source: SourceName, org: &O
 #[must_use]
 pub fn chats_key(source: SourceName, org: &OrgId) -> String {
     format!("{source}:{org}:chats_until")
+}
+
+/// Key of the moment from which on a tenant's conversations are kept: where the first run began.
+#[must_use]
+pub fn chats_since_key(source: SourceName, org: &OrgId) -> String {
+    format!("{source}:{org}:chats_since")
 }
 
 /// How far sync has come with a source's tenant; `None` before its first call.

@@ -60,7 +60,8 @@ impl Book {
         if let Calls::Listed(listed) = &mut calls {
             listed.sort_by_key(|call| call.begins);
         }
-        let whole = |call: &CallSpec| ms(call.lasts) + ms(call.ready_after);
+        let whole =
+            |call: &CallSpec| ms(call.lasts) + ms(call.ready_after) + call.reopened_after.map_or(0, |after| ms(after) + ms(call.lasts));
         let longest_ms = match &calls {
             Calls::Listed(listed) => listed.iter().map(whole).max().unwrap_or(0),
             Calls::Many { like, .. } => whole(like),
@@ -201,6 +202,18 @@ impl Call {
         } else {
             open("created", false, self.created_ms)
         })
+    }
+
+    /// When it goes on after its end, if it does.
+    pub(super) fn reopened_ms(&self) -> Option<i64> {
+        self.spec.reopened_after.map(|after| self.ended_ms + ms(after))
+    }
+
+    /// When it ended, seen from `now_ms`; `None` while it goes on, or goes on again.
+    pub(super) fn end_ms(&self, now_ms: i64) -> Option<i64> {
+        let began_again = self.reopened_ms().filter(|reopened| now_ms >= *reopened);
+        let end = began_again.map_or(self.ended_ms, |reopened| reopened + ms(self.spec.lasts));
+        (now_ms >= end).then_some(end)
     }
 
     /// What the agent said it was about, once that is written.

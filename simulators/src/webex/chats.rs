@@ -52,7 +52,13 @@ pub(super) fn is_written(call: &Call) -> bool {
 /// Everything that was written, in order.
 pub(super) fn messages(site: &Site, call: &Call) -> Vec<MessageTruth> {
     let long = site.faults.lasting_for(&call.id.to_string(), |fault| (*fault == Fault::ChatLongMessage).then_some(())).is_some();
-    (0..call.spec.messages).map(|place| message(site, call, place, long)).collect()
+    let again = call.reopened_ms().filter(|reopened| site.now_ms() > *reopened + 1_000);
+    let written = (0..call.spec.messages).map(|place| message(site, call, place, long));
+    let added = again.map(|reopened| MessageTruth {
+        at: DateTime::from_timestamp_millis(reopened + 1_000).unwrap_or_default(),
+        ..message(site, call, call.spec.messages, false)
+    });
+    written.chain(added).collect()
 }
 
 fn message(site: &Site, call: &Call, place: u32, long: bool) -> MessageTruth {

@@ -82,6 +82,9 @@ pub struct CallSpec {
     pub transcript_after: Option<Duration>,
     /// How many messages were written; only in channels that are not spoken.
     pub messages: u32,
+    /// When somebody writes again, from its end: it then goes on, with one message more, for as long as it lasted. Only in channels that
+    /// are not spoken.
+    pub reopened_after: Option<Duration>,
     /// Whether the AI assistant summarised it.
     pub summarised: bool,
     /// When `lastUpdatedTime` changes again after the end, if it does.
@@ -118,6 +121,7 @@ impl CallSpec {
             shape: Shape::ULAW,
             transcript_after: None,
             messages: 0,
+            reopened_after: None,
             summarised: false,
             touched_after: None,
             wrap_up: Some("Resolved"),

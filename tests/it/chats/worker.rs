@@ -36,7 +36,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 /// `count` chats with this many messages, ten minutes apart, the last an hour ago.
-fn chats(count: u32, messages: u32) -> Vec<CallSpec> {
+pub(super) fn chats(count: u32, messages: u32) -> Vec<CallSpec> {
     (0..count).map(|number| CallSpec::chat(Duration::from_mins(60 + 10 * u64::from(count - number)), messages)).collect()
 }
 
@@ -76,14 +76,14 @@ impl ChatSource for Mortal {
 }
 
 /// A tenant whose time stands at noon, and workers that come and go.
-struct Scene {
-    office: Office,
+pub(super) struct Scene {
+    pub(super) office: Office,
     store: Store,
     source: Arc<dyn ChatSource>,
 }
 
 impl Scene {
-    async fn of(plan: WebexPlan) -> Self {
+    pub(super) async fn of(plan: WebexPlan) -> Self {
         let office = Office::open(WebexPlan { clock: SimulatedClock::standing(noon()), ..plan }).await;
         Self { store: office.database.store(), source: office.process(), office }
     }
@@ -95,7 +95,7 @@ impl Scene {
     }
 
     /// Enqueues a run that asks for conversations.
-    async fn enqueue(&self) {
+    pub(super) async fn enqueue(&self) {
         let payload = json!({ "task": "sync", "channels": ["chat"] });
         let job =
             NewJob { source: Some(SourceName::Webex), payload, ..NewJob::new(JobKind::Chat, format!("test/{}", uuid::Uuid::new_v4())) };
@@ -103,7 +103,7 @@ impl Scene {
     }
 
     /// A new worker claims what is due, one job.
-    async fn claim(&self) -> Option<Claimed> {
+    pub(super) async fn claim(&self) -> Option<Claimed> {
         let connection = &mut self.store.connection().await.unwrap();
         let worker = WorkerIdentity { host: "test".to_owned(), pid: 1, kinds: vec![JobKind::Chat] };
         let lease = ledger::begin_lease(connection, &worker, Duration::from_mins(1)).await.unwrap();
@@ -111,13 +111,13 @@ impl Scene {
         ledger::claim_due(connection, claimant, 1).await.unwrap().jobs.pop()
     }
 
-    async fn work(&self, job: &Claimed) -> Outcome {
+    pub(super) async fn work(&self, job: &Claimed) -> Outcome {
         let (hints, _heard) = mpsc::unbounded_channel();
         let context = RunContext { stop: CancellationToken::new(), store: self.store.clone(), hints };
         self.handler(&[Duration::from_mins(2)]).run(job, &context).await
     }
 
-    async fn finish(&self, job: &Claimed, outcome: Outcome) {
+    pub(super) async fn finish(&self, job: &Claimed, outcome: Outcome) {
         let Outcome::Done(effect) = outcome else { panic!("{outcome:?}") };
         let connection = &mut self.store.connection().await.unwrap();
         let finished = ledger::finish_with(connection, job, &effect).await.unwrap();
@@ -125,14 +125,14 @@ impl Scene {
     }
 
     /// Works until nothing is due.
-    async fn drain(&self) {
+    pub(super) async fn drain(&self) {
         while let Some(job) = self.claim().await {
             let outcome = self.work(&job).await;
             self.finish(&job, outcome).await;
         }
     }
 
-    async fn ask(&self, query: &str) -> Value {
+    pub(super) async fn ask(&self, query: &str) -> Value {
         #[derive(QueryableByName)]
         struct Json {
             #[diesel(sql_type = sql_types::Jsonb)]
@@ -142,12 +142,12 @@ impl Scene {
         row.value
     }
 
-    async fn count(&self, rows: &str) -> u64 {
+    pub(super) async fn count(&self, rows: &str) -> u64 {
         self.ask(&format!("SELECT to_jsonb(count(*)) AS value FROM {rows}")).await.as_u64().unwrap()
     }
 
     /// Texts of a conversation, in order.
-    async fn texts(&self, number: u32) -> Value {
+    pub(super) async fn texts(&self, number: u32) -> Value {
         let session = self.office.session(number);
         self.ask(&format!(
             "SELECT coalesce(jsonb_agg(message ORDER BY place), '[]') AS value FROM chat_messages WHERE session_id = '{session}'"
@@ -155,7 +155,7 @@ impl Scene {
         .await
     }
 
-    fn truth(&self, number: u32) -> Value {
+    pub(super) fn truth(&self, number: u32) -> Value {
         self.office.vendor.messages_of(number).into_iter().map(|message| message.text).collect()
     }
 }

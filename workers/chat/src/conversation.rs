@@ -2,14 +2,24 @@
 
 use std::sync::Arc;
 
-use callscribe::{ledger::Effect, sources::ChatAnswer, store::chats};
+use callscribe::{
+    ledger::{self, Effect},
+    sources::ChatAnswer,
+    store::chats,
+};
 use tracing::info;
 
 use crate::{answer::ChatError, handler::Run};
 
-/// Reads it. What is to be stored is stored with the job's end: killed before that, it is read again; after it, never.
+/// Reads it. What is to be stored is stored with the job's end: killed before that, it is read again; after it, only if it goes on. So
+/// the end up to which it is told is noted first: a later one that becomes known meanwhile makes the job due again.
 pub(crate) async fn run(run: &Run<'_>) -> Result<Effect, ChatError> {
     let session = run.job.session_id.clone().ok_or(ChatError::Nameless)?;
+    {
+        let connection = &mut run.connection().await?;
+        let ended_at = chats::ended_at(connection, &session).await?;
+        ledger::save_checkpoint(connection, run.job, &serde_json::json!({ "ended_at": ended_at })).await?;
+    }
     let answer = tokio::select! {
         biased;
         () = run.context.stop.cancelled() => return Err(ChatError::ShutDown),
@@ -27,7 +37,7 @@ pub(crate) async fn run(run: &Run<'_>) -> Result<Effect, ChatError> {
         let (session, conversation) = (session.clone(), Arc::clone(&conversation));
         Box::pin(async move {
             chats::complete(connection, &session, &conversation).await?;
-            Ok(Vec::new())
+            ledger::read_again(connection, &[&session]).await
         })
     }))
 }

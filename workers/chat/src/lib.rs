@@ -7,6 +7,7 @@
 mod answer;
 mod conversation;
 mod handler;
+mod plan;
 mod sync;
 
 pub use handler::{ChatHandler, ChatRecipe};

@@ -9,18 +9,14 @@ use callscribe::{
     domain::{JobKind, SourceName},
     ledger::{Claimed, Handler, Outcome, RunContext},
     schedule::SyncPayload,
-    sources::{CallPage, Source},
+    sources::{CallPage, Piece, Source},
     store::{PooledConnection, StoreError, settings},
     telemetry::metrics,
 };
 use chrono::TimeDelta;
 use tracing::{info, warn};
 
-use crate::{
-    answer::EnrichError,
-    page,
-    plan::{Piece, Progress},
-};
+use crate::{answer::EnrichError, page, plan::Progress};
 
 /// How long one run reads before other jobs get a turn; well under the kind's time-out.
 const TURN: TimeDelta = TimeDelta::minutes(10);

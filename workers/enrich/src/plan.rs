@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use callscribe::{
     domain::Window,
-    sources::{DetailsBy, PageCursor},
+    sources::{DetailsBy, PageCursor, Piece},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -22,13 +22,6 @@ pub(crate) struct Told {
     pub(crate) from: DateTime<Utc>,
     /// Everything that ended before this was asked for at least once.
     pub(crate) to: DateTime<Utc>,
-}
-
-/// A span of time that is still to be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Piece {
-    pub(crate) by: DetailsBy,
-    pub(crate) window: Window,
 }
 
 /// A job's checkpoint.
@@ -52,7 +45,8 @@ impl Progress {
         let mut spans = vec![(since - span(overlap), to)];
         spans.extend(late.iter().map(|wait| (since - span(*wait), to - span(*wait))));
         let within = |(from, to): (DateTime<Utc>, DateTime<Utc>)| Window::new(from.max(before.from).max(now - HISTORY), to).ok();
-        let by_end = joined(spans.into_iter().filter_map(within).collect());
+        // the youngest first, because somebody waits for it
+        let by_end = Window::joined(spans.into_iter().filter_map(within).collect());
         let mut left: VecDeque<Piece> = by_end.into_iter().map(|window| Piece { by: DetailsBy::End, window }).collect();
         // what is over without an end, or never ends, is found by its beginning, when it is long over
         let last = late.iter().max().and_then(|wait| within((since - span(*wait), to - span(*wait))));
@@ -73,19 +67,6 @@ impl Progress {
         }
         self.cursor = next;
     }
-}
-
-/// Spans that touch become one; the youngest first, because somebody waits for it.
-fn joined(mut windows: Vec<Window>) -> Vec<Window> {
-    windows.sort_by_key(|window| std::cmp::Reverse(window.to));
-    let mut joined: Vec<Window> = Vec::with_capacity(windows.len());
-    for window in windows {
-        match joined.last_mut() {
-            Some(later) if window.to >= later.from => later.from = later.from.min(window.from),
-            _ => joined.push(window),
-        }
-    }
-    joined
 }
 
 /// A setting's span as a difference of times.

@@ -17,7 +17,7 @@ const ASSIGNED_AFTER_MS: i64 = 3_000;
 /// When the search says that the call ended, if it does.
 pub(super) fn ended_ms(site: &Site, call: &Call, now_ms: i64) -> Option<i64> {
     let endless = lasts(site, call, &Fault::EndlessInactive);
-    (now_ms >= call.ended_ms && !endless).then_some(call.ended_ms)
+    call.end_ms(now_ms).filter(|_| !endless)
 }
 
 fn lasts(site: &Site, call: &Call, fault: &Fault) -> bool {
@@ -45,7 +45,7 @@ fn fields(value: Value) -> Map<String, Value> {
 
 fn times(site: &Site, call: &Call, now_ms: i64) -> Map<String, Value> {
     let ended = ended_ms(site, call, now_ms);
-    let active = now_ms < call.ended_ms;
+    let active = call.end_ms(now_ms).is_none();
     let connected = if call.spec.answered { (call.ended_ms - call.created_ms - ASSIGNED_AFTER_MS).max(0) } else { 0 };
     let wrapped = call.wrap_up(now_ms).map_or(0, |_| call.wrapped_ms() - call.ended_ms);
     let over = |milliseconds: i64| if ended.is_some() { milliseconds } else { 0 };
