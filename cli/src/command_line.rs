@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Requeue(commands::requeue::Arguments),
     /// List, show and cancel what was requeued together
     Batch(commands::batch::Arguments),
+    /// Pause, resume, scale and drain while everything runs
+    Queue(commands::queue::Arguments),
     /// List calls, and show everything that ever happened to one
     Calls(commands::calls::Arguments),
     /// Log in to Webex Contact Center, and manage what it sends us by itself

@@ -54,6 +54,16 @@ impl Lane {
         Ok(popped.into_iter().map(|(id, _)| JobId(id)).collect())
     }
 
+    /// Takes these hints out, wherever in the lane they are.
+    pub async fn remove(&self, jobs: &[JobId]) -> Result<(), HintsError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = jobs.iter().map(|id| id.0).collect();
+        redis::cmd("ZREM").arg(&self.key).arg(ids).query_async::<i64>(&mut self.hints.connection()).await?;
+        Ok(())
+    }
+
     /// Opens a connection that may block: one per lane and process, since a blocked connection serves nobody else.
     pub async fn waiter(&self) -> Result<Waiter, HintsError> {
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(Duration::from_secs(2))).set_response_timeout(None);

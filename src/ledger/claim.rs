@@ -29,6 +29,8 @@ pub struct Claim {
     pub jobs: Vec<Claimed>,
     /// Rows to park as dead.
     pub poison: Vec<Poison>,
+    /// Sources that had jobs of the kind due; told by a claim in turn.
+    pub sources_due: i64,
 }
 
 #[derive(QueryableByName)]
@@ -57,6 +59,8 @@ struct Row {
     run: i32,
     #[diesel(sql_type = sql_types::Integer)]
     put_off: i32,
+    #[diesel(sql_type = sql_types::BigInt)]
+    sources_due: i64,
 }
 
 /// The lease is share-locked so that a claim and the sweep that ends the lease exclude each other:
@@ -65,7 +69,17 @@ const CLAIM: &str = "
     UPDATE jobs SET state = 'running', attempt = attempt + 1, run = run + 1, max_attempts = coalesce($4, max_attempts), lease_id = $1, started_at = clock_timestamp(), reason = NULL
     FROM due
     WHERE jobs.id = due.id
-    RETURNING jobs.id, key, source, session_id, transcript_id, payload, checkpoint, priority, attempt, max_attempts, run, put_off";
+    RETURNING jobs.id, key, source, session_id, transcript_id, payload, checkpoint, priority, attempt, max_attempts, run, put_off, due.sources_due";
+
+/// What people paused. Read by the claim itself: once a pause is committed, no claim that begins takes what it means, whatever the
+/// process has heard of it.
+const PAUSED: &str = "paused AS MATERIALIZED (SELECT scope, subject FROM controls WHERE action = 'pause')";
+const PAUSED_SOURCES: &str = "ARRAY(SELECT subject FROM paused WHERE scope = 'source')";
+
+/// That the kind, which is the statement's `parameter`, is not paused.
+fn kind_is_not_paused(parameter: &str) -> String {
+    format!("NOT EXISTS (SELECT FROM paused WHERE scope = 'all' OR (scope = 'kind' AND subject = {parameter}))")
+}
 
 /// Who claims, and what.
 #[derive(Debug, Clone, Copy)]
@@ -91,11 +105,14 @@ pub async fn claim(connection: &mut Connection, claimant: Claimant, ids: &[JobId
     }
     let rows: Vec<Row> = diesel::sql_query(format!(
         "WITH lease AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 AND ended_at IS NULL FOR SHARE),
+              {PAUSED},
               due AS MATERIALIZED (
-                  SELECT id FROM jobs
+                  SELECT id, 0::bigint AS sources_due FROM jobs
                   WHERE id = ANY($2) AND kind = $3 AND state = 'ready' AND run_at <= now() AND EXISTS (SELECT FROM lease)
+                    AND {} AND coalesce(source, '') <> ALL ({PAUSED_SOURCES})
                   ORDER BY id FOR UPDATE SKIP LOCKED)
-         {CLAIM}"
+         {CLAIM}",
+        kind_is_not_paused("$3")
     ))
     .bind::<sql_types::BigInt, _>(claimant.lease.0)
     .bind::<sql_types::Array<sql_types::BigInt>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
@@ -106,27 +123,66 @@ pub async fn claim(connection: &mut Connection, claimant: Claimant, ids: &[JobId
     Ok(read(rows, claimant.kind, claimant.lease))
 }
 
-/// Claims up to `limit` jobs that are due, without hints: most urgent first.
+/// Whose turn it is when jobs are claimed without hints.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Turn<'t> {
+    /// The source that had the last turn: another goes first.
+    pub after: &'t str,
+    /// Take what has been due longest, whatever its class: so that what is not urgent is not left for ever.
+    pub oldest_first: bool,
+    /// Sources that are not to be taken from, their vendor being down.
+    pub without: &'t [String],
+}
+
+/// Claims up to `limit` jobs that are due, without hints: the most urgent class first, within it one of each source by turns.
 pub async fn claim_due(connection: &mut Connection, claimant: Claimant, limit: usize) -> Result<Claim, StoreError> {
+    claim_in_turn(connection, claimant, limit, Turn::default()).await
+}
+
+/// Claims up to `limit` jobs that are due, as `turn` says. A step through the index per class and source, then the first of each:
+/// it costs the same whatever waits, and however many jobs a source has, those of another are as near.
+pub async fn claim_in_turn(connection: &mut Connection, claimant: Claimant, limit: usize, turn: Turn<'_>) -> Result<Claim, StoreError> {
     let rows: Vec<Row> = diesel::sql_query(format!(
-        "WITH lease AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 AND ended_at IS NULL FOR SHARE),
+        "WITH RECURSIVE lease AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 AND ended_at IS NULL FOR SHARE),
+              {PAUSED},
+              lane AS (
+                  (SELECT priority, coalesce(source, '') AS source FROM jobs WHERE kind = $2 AND open
+                   ORDER BY priority, coalesce(source, '') LIMIT 1)
+                  UNION ALL
+                  SELECT next.priority, next.source FROM lane, LATERAL (
+                      SELECT priority, coalesce(source, '') AS source FROM jobs
+                      WHERE kind = $2 AND open AND (priority, coalesce(source, '')) > (lane.priority, lane.source)
+                      ORDER BY priority, coalesce(source, '') LIMIT 1) AS next),
+              offered AS MATERIALIZED (
+                  SELECT lane.priority, lane.source, first.id, first.run_at FROM lane, LATERAL (
+                      SELECT id, run_at FROM jobs
+                      WHERE kind = $2 AND open AND priority = lane.priority AND coalesce(source, '') = lane.source
+                        AND state = 'ready' AND run_at <= now()
+                      ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED) AS first
+                  WHERE EXISTS (SELECT FROM lease) AND {} AND lane.source <> ALL ({PAUSED_SOURCES}) AND lane.source <> ALL ($7)),
+              placed AS (
+                  SELECT id, run_at, priority, source, row_number() OVER (PARTITION BY priority, source ORDER BY run_at) AS place FROM offered),
               due AS MATERIALIZED (
-                  SELECT id FROM jobs
-                  WHERE kind = $2 AND open AND state = 'ready' AND run_at <= now() AND EXISTS (SELECT FROM lease)
-                  ORDER BY priority, run_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-         {CLAIM}"
+                  SELECT id, (SELECT count(DISTINCT source) FROM offered) AS sources_due FROM placed
+                  ORDER BY CASE WHEN $6 THEN run_at END, priority, place, source <= $5, source LIMIT $3)
+         {CLAIM}",
+        kind_is_not_paused("$2")
     ))
     .bind::<sql_types::BigInt, _>(claimant.lease.0)
     .bind::<sql_types::Text, _>(claimant.kind.as_str())
     .bind::<sql_types::BigInt, _>(i64::try_from(limit).unwrap_or(i64::MAX))
     .bind::<sql_types::Nullable<sql_types::SmallInt>, _>(claimant.max_attempts())
+    .bind::<sql_types::Text, _>(turn.after)
+    .bind::<sql_types::Bool, _>(turn.oldest_first)
+    .bind::<sql_types::Array<sql_types::Text>, _>(turn.without)
     .load(connection)
     .await?;
     Ok(read(rows, claimant.kind, claimant.lease))
 }
 
 fn read(rows: Vec<Row>, kind: JobKind, lease: LeaseId) -> Claim {
-    let mut claim = Claim { jobs: Vec::with_capacity(rows.len()), poison: Vec::new() };
+    let sources_due = rows.as_slice().first().map_or(0, |row| row.sources_due);
+    let mut claim = Claim { jobs: Vec::with_capacity(rows.len()), poison: Vec::new(), sources_due };
     for row in rows {
         let (id, run) = (JobId(row.id), row.run);
         match understand(row, kind, lease) {

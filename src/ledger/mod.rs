@@ -11,6 +11,7 @@ mod by_hand;
 mod checkpoint;
 mod claim;
 mod clusters;
+mod controls;
 mod depth;
 mod due;
 mod enqueue;
@@ -38,8 +39,11 @@ pub use by_hand::{
     requeue, requeue_tally, requeue_within, would_cancel, would_requeue,
 };
 pub use checkpoint::save_checkpoint;
-pub use claim::{Claim, Claimant, Poison, claim, claim_due};
+pub use claim::{Claim, Claimant, Poison, Turn, claim, claim_due, claim_in_turn};
 pub use clusters::{Cluster, Clusters, MOST_CLUSTERED, clusters};
+pub use controls::{
+    ControlTarget, Controls, Drain, Orders, Pause, Scale, UnknownTarget, WhoAndWhy, controls_seen, drain, orders, pause, resume, scale,
+};
 pub use depth::{COUNTED, Count, DeadReason, Depth, Setbacks, dead_reasons, depths, recent_setbacks};
 pub use due::{due_jobs, open_kinds};
 pub use enqueue::{NewJob, enqueue, recording_jobs};

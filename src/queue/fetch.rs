@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use rand::Rng;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc, watch},
+    sync::{mpsc, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{QueueSettings, backend::Held, permit::Permits, presence::Lease};
+use super::{
+    QueueSettings,
+    backend::Held,
+    permit::{Permit, Permits},
+    presence::Lease,
+};
 use crate::{
-    domain::{JobId, JobKind, Reason},
+    domain::{JobId, JobKind, Reason, SourceName},
     hints::{HintsError, Lane, Waiter},
-    ledger::{self, Claim, Claimant, Next, Poison, Setback, VendorTrace},
+    ledger::{self, Claim, Claimant, Next, Orders, Poison, Setback, Turn, VendorTrace},
     store::{Store, StoreError},
     telemetry::{chain, metrics},
 };
@@ -24,6 +29,11 @@ const MOST_PER_CLAIM: usize = 1_000;
 const DATABASE_RETRY: Duration = Duration::from_millis(500);
 /// How often the jobs in hand are compared with the ledger's although nothing went wrong; at once after a claim failed.
 const RECONCILE_EVERY: Duration = Duration::from_mins(5);
+/// Of so many claims one asks the ledger in place of the hints and deals by turns, and one takes what has been due longest: what waits
+/// behind the hints of another source, or behind what is more urgent, is reached after so many claims, however long they go on.
+const ROUND: u32 = 10;
+/// The claim of a round that takes what has been due longest; the first deals by turns.
+const OLDEST: u32 = 5;
 /// Between two tries to reach Redis; the ledger is asked meanwhile.
 const REDIS_RETRY: Duration = Duration::from_secs(2);
 
@@ -33,6 +43,7 @@ pub(super) struct Fetcher {
     pub(super) store: Store,
     pub(super) lane: Lane,
     pub(super) lease: watch::Receiver<Lease>,
+    pub(super) orders: watch::Receiver<Orders>,
     pub(super) permits: Permits,
     pub(super) claimed: mpsc::Sender<Held>,
     pub(super) settings: QueueSettings,
@@ -43,6 +54,34 @@ pub(super) struct Fetcher {
 enum Wake {
     Hints(Vec<JobId>),
     AskLedger,
+}
+
+/// Who had a turn.
+#[derive(Default)]
+struct Turns {
+    claims: u32,
+    /// Source of the last job that was claimed in turn.
+    after: String,
+    /// Several sources have jobs due: the ledger deals, until only one has.
+    contended: bool,
+}
+
+impl Turns {
+    /// Whether the next claim is the ledger's to deal although hints are there.
+    const fn are_the_ledgers(&self) -> bool {
+        self.contended || self.claims.is_multiple_of(ROUND) || self.oldest_first()
+    }
+
+    const fn oldest_first(&self) -> bool {
+        self.claims % ROUND == OLDEST
+    }
+
+    fn dealt(&mut self, claim: &Claim) {
+        self.contended = claim.sources_due > 1;
+        if let Some(job) = claim.jobs.last() {
+            job.source.map_or("", SourceName::as_str).clone_into(&mut self.after);
+        }
+    }
 }
 
 struct Redis {
@@ -56,8 +95,17 @@ impl Fetcher {
         let mut redis = Redis { waiter: None, retry_at: Instant::now() };
         let mut ask_ledger_at = Instant::now();
         let mut reconcile_at = Instant::now() + RECONCILE_EVERY;
+        let mut turns = Turns::default();
         let shutdown = self.shutdown.clone();
         while let Some(permit) = self.first_permit(&shutdown).await {
+            if self.orders.borrow_and_update().hold(self.kind) {
+                drop(permit);
+                tokio::select! {
+                    changed = self.orders.changed() => if changed.is_err() { return },
+                    () = shutdown.cancelled() => return,
+                }
+                continue;
+            }
             if Instant::now() >= reconcile_at {
                 reconcile_at = Instant::now() + self.reconcile().await;
             }
@@ -66,12 +114,19 @@ impl Fetcher {
                 () = shutdown.cancelled() => return,
             };
             let permits = self.more_permits(permit, &wake);
+            let asks_ledger = matches!(wake, Wake::AskLedger);
             // never dropped half way: a claim that was sent must be handed on
-            match self.claim(&wake, permits.len()).await {
+            match self.claim(&wake, permits.len(), &mut turns).await {
                 Ok(claim) => {
                     let came_short = claim.jobs.len() < permits.len();
-                    if matches!(wake, Wake::AskLedger) && came_short {
-                        ask_ledger_at = Instant::now() + self.pause_between_polls(redis.waiter.is_some());
+                    if asks_ledger && came_short {
+                        let hints_will_do = redis.waiter.is_some() && self.orders.borrow().paused_sources.is_empty();
+                        ask_ledger_at = Instant::now() + self.pause_between_polls(hints_will_do);
+                    } else if turns.are_the_ledgers() {
+                        ask_ledger_at = Instant::now();
+                    }
+                    if asks_ledger && redis.waiter.is_some() {
+                        self.drop_hints(&claim).await;
                     }
                     self.hand_over(claim, permits).await;
                 }
@@ -84,22 +139,22 @@ impl Fetcher {
         }
     }
 
-    async fn first_permit(&self, shutdown: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+    async fn first_permit(&self, shutdown: &CancellationToken) -> Option<Permit> {
         tokio::select! {
-            permit = self.permits.semaphore().clone().acquire_owned() => permit.ok(),
+            permit = self.permits.acquire() => permit,
             () = shutdown.cancelled() => None,
         }
     }
 
     /// As many permits as are free now and can be used.
-    fn more_permits(&self, first: OwnedSemaphorePermit, wake: &Wake) -> Vec<OwnedSemaphorePermit> {
+    fn more_permits(&self, first: Permit, wake: &Wake) -> Vec<Permit> {
         let most = match wake {
             Wake::Hints(ids) => ids.len(),
             Wake::AskLedger => MOST_PER_CLAIM,
         };
         let mut permits = vec![first];
         while permits.len() < most
-            && let Ok(permit) = self.permits.semaphore().clone().try_acquire_owned()
+            && let Some(permit) = self.permits.try_acquire()
         {
             permits.push(permit);
         }
@@ -107,12 +162,17 @@ impl Fetcher {
     }
 
     fn free(&self) -> usize {
-        (self.permits.semaphore().available_permits() + 1).min(MOST_PER_CLAIM)
+        (self.permits.free() + 1).min(MOST_PER_CLAIM)
     }
 
     async fn wake(&self, redis: &mut Redis, ask_ledger_at: Instant) -> Wake {
         loop {
             if Instant::now() >= ask_ledger_at {
+                return Wake::AskLedger;
+            }
+            // hints of a source that is held back would be popped for nothing, again and again
+            if !self.orders.borrow().paused_sources.is_empty() {
+                tokio::time::sleep_until(ask_ledger_at).await;
                 return Wake::AskLedger;
             }
             match self.hints(redis, ask_ledger_at).await {
@@ -164,16 +224,31 @@ impl Fetcher {
         pause.mul_f64(ledger::process_rng().random_range(0.5..1.5))
     }
 
-    async fn claim(&self, wake: &Wake, most: usize) -> Result<Claim, StoreError> {
+    async fn claim(&self, wake: &Wake, most: usize, turns: &mut Turns) -> Result<Claim, StoreError> {
         let claimant = Claimant { kind: self.kind, lease: self.lease.borrow().id, max_attempts: self.max_attempts };
         let mut connection = self.store.connection().await?;
-        match wake {
-            Wake::Hints(ids) => ledger::claim(&mut connection, claimant, ids).await,
-            Wake::AskLedger => ledger::claim_due(&mut connection, claimant, most).await,
+        let claim = match wake {
+            Wake::Hints(ids) => ledger::claim(&mut connection, claimant, ids).await?,
+            Wake::AskLedger => {
+                let turn = Turn { after: &turns.after, oldest_first: turns.oldest_first(), without: &[] };
+                let claim = ledger::claim_in_turn(&mut connection, claimant, most, turn).await?;
+                turns.dealt(&claim);
+                claim
+            }
+        };
+        turns.claims = turns.claims.wrapping_add(1);
+        Ok(claim)
+    }
+
+    /// Takes the hints of what was claimed without them out of the lane, so that nobody claims in vain. What fails costs such a claim.
+    async fn drop_hints(&self, claim: &Claim) {
+        let ids: Vec<JobId> = claim.jobs.iter().map(|job| job.id).collect();
+        if let Err(error) = self.lane.remove(&ids).await {
+            tracing::debug!(error = %chain(&error), job.kind = %self.kind, "hints of claimed jobs stay in their lane");
         }
     }
 
-    async fn hand_over(&mut self, claim: Claim, permits: Vec<OwnedSemaphorePermit>) {
+    async fn hand_over(&mut self, claim: Claim, permits: Vec<Permit>) {
         let lease = self.lease.borrow().clone();
         if !claim.poison.is_empty() {
             self.bury(lease.id, claim.poison).await;
@@ -184,7 +259,7 @@ impl Fetcher {
                 tracing::error!(job.id = %job.id, "claimed more than there are permits for: handed back soon");
                 return;
             };
-            let permit = self.permits.lend(permit, job.id);
+            let permit = permit.lend(job.id);
             if self.claimed.send(Held { job, lost: lease.lost.clone(), permit }).await.is_err() {
                 return;
             }

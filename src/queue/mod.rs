@@ -2,13 +2,15 @@
 //!
 //! One process holds one lease (`presence`). Per kind of job there is one lane: a fetcher takes as many hints as it has free
 //! permits and claims them in one statement (`fetch`), an apalis worker runs them (`backend`, `service`), and the finisher
-//! writes their ends in batches (`finisher`). A permit travels with its job from claim to finish: it is the only limit.
+//! writes their ends in batches (`finisher`). A permit travels with its job from claim to finish: it is the only limit, and it grows
+//! and shrinks as people say (`orders`).
 //!
 //! What does not live here: what a job does (`workers/`), what a job is (`ledger`), when work is due (`schedule`).
 
 mod backend;
 mod fetch;
 mod finisher;
+mod orders;
 mod permit;
 mod presence;
 mod push;

@@ -52,6 +52,11 @@ impl Presence {
         Some(Self { store, identity: Arc::new(identity), lease, current, stop })
     }
 
+    /// `host-pid`.
+    pub(super) fn worker(&self) -> String {
+        self.identity.name()
+    }
+
     /// The lease as it is now and will be.
     pub(super) fn watch(&self) -> watch::Receiver<Lease> {
         self.current.subscribe()

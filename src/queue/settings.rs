@@ -15,8 +15,10 @@ pub struct QueueSettings {
     pub drain: Duration,
     /// How often the ledger is asked although Redis is well: covers a lost hint when no scheduler runs.
     pub ledger_poll: Duration,
-    /// How often the ledger is asked while Redis is away.
+    /// How often the ledger is asked while Redis is away, or while a source is held back and hints would name what may not be taken.
     pub ledger_poll_without_redis: Duration,
+    /// How often people's orders are read: so late, at most, do they reach a running process.
+    pub orders_poll: Duration,
 }
 
 impl Default for QueueSettings {
@@ -27,6 +29,7 @@ impl Default for QueueSettings {
             drain: Duration::from_secs(25),
             ledger_poll: Duration::from_secs(5),
             ledger_poll_without_redis: Duration::from_millis(500),
+            orders_poll: Duration::from_secs(1),
         }
     }
 }

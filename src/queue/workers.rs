@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    HintPusher, QueueSettings, backend::LaneBackend, fetch::Fetcher, finisher::Finisher, permit::Permits, presence::Presence,
+    HintPusher, QueueSettings, backend::LaneBackend, fetch::Fetcher, finisher::Finisher, orders, permit::Permits, presence::Presence,
     service::JobService,
 };
 use crate::{
@@ -88,14 +88,18 @@ pub async fn run_workers(options: WorkersOptions) -> Result<(), QueueError> {
     let finisher = Finisher { store: options.store.clone(), hints: pusher.sender(), settings: options.settings };
     let mut finishing = tokio::spawn(finisher.run(ends));
     let mut lanes = JoinSet::new();
-    for lane in &options.lanes {
-        start_lane(lane, &options, &presence, &pusher, ended.clone(), &mut lanes);
+    let permits = options.lanes.iter().map(|lane| (lane.handler.kind(), lane.concurrency, Permits::new(lane.concurrency))).collect();
+    let listener = orders::Listener::new(&options, &presence, permits);
+    listener.listen_once(&options.shutdown).await;
+    for (lane, permits) in options.lanes.iter().zip(listener.permits()) {
+        start_lane(lane, permits, &options, (&presence, &listener), &pusher, ended.clone(), &mut lanes);
     }
     drop(ended);
 
     let result = tokio::select! {
         result = drain_when_told(&mut lanes, &options, &stop) => result,
         () = presence.keep() => Ok(()),
+        () = listener.listen(&options.shutdown) => Ok(()),
     };
     lanes.shutdown().await;
     let last_writes = async {
@@ -115,8 +119,9 @@ pub async fn run_workers(options: WorkersOptions) -> Result<(), QueueError> {
 
 fn start_lane(
     lane: &LaneOptions,
+    permits: Permits,
     options: &WorkersOptions,
-    presence: &Presence,
+    (presence, listener): (&Presence, &orders::Listener),
     pusher: &HintPusher,
     ended: mpsc::Sender<super::service::Ended>,
     lanes: &mut JoinSet<Result<(), QueueError>>,
@@ -129,7 +134,8 @@ fn start_lane(
         store: options.store.clone(),
         lane: Lane::new(&options.hints, kind.as_str()),
         lease: presence.watch(),
-        permits: Permits::new(lane.concurrency),
+        orders: listener.watch(),
+        permits,
         claimed,
         settings: options.settings,
         shutdown: options.shutdown.clone(),

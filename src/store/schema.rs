@@ -75,6 +75,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What people paused and scaled.
+    controls (action, scope, subject) {
+        action -> Text,
+        scope -> Text,
+        subject -> Text,
+        jobs_at_once -> Nullable<Int2>,
+        since -> Timestamptz,
+        actor -> Text,
+        why -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     /// One row per recording a vendor offered for a call.
     call_recordings (session_id, recording_id) {
         session_id -> Text,
@@ -383,5 +396,8 @@ diesel::table! {
         expires_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
         ended_by -> Nullable<Text>,
+        draining_since -> Nullable<Timestamptz>,
+        draining_by -> Nullable<Text>,
+        draining_why -> Nullable<Text>,
     }
 }

@@ -79,6 +79,13 @@ pub(super) const ADVISED_WORKERS: Metric = Metric::gauge(
     "The same as worker processes with CONCURRENCY_<KIND> slots each, as this process reads it. Autoscalers follow it",
 );
 pub(super) const WORKERS: Metric = Metric::gauge("callscribe_workers_alive", &[], "Worker processes whose lease is current");
+pub(super) const CONCURRENCY: Metric = Metric::gauge(
+    "callscribe_concurrency",
+    &["kind"],
+    "Jobs of the kind that this process runs at once: CONCURRENCY_<KIND>, or what `callscribe queue scale` says",
+);
+pub(super) const PAUSED: Metric =
+    Metric::gauge("callscribe_paused", &["kind"], "1 while a person has paused the kind, or everything: this process claims nothing of it");
 pub(super) const LANE_DEPTH: Metric =
     Metric::gauge("callscribe_lane_depth", &["kind"], "Hints waiting in Redis; may be above or below the jobs due");
 pub(super) const REDIS_UP: Metric =
@@ -199,6 +206,8 @@ pub const CATALOGUE: &[Metric] = &[
     ADVISED_SLOTS,
     ADVISED_WORKERS,
     WORKERS,
+    CONCURRENCY,
+    PAUSED,
     LANE_DEPTH,
     REDIS_UP,
     POSTGRES_UP,

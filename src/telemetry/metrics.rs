@@ -10,10 +10,10 @@ use super::{
     TelemetryError,
     catalogue::{
         ACCESS_LEFT, ADVISED_SLOTS, ADVISED_WORKERS, ARRIVALS, ATTEMPTS, AUDIO_SECONDS, BUDGET, BUDGET_SHARED, BUILD, BYTES, CALLS,
-        COMPLETENESS_AGE, COMPLETENESS_GAPS, ENRICHED, GAPS, HINTS_LOST, JOBS, LANE_DEPTH, LEADER, LEASES_LOST, LOGIN_NEEDED, OLDEST_DUE,
-        POSTGRES_UP, QUARANTINED, RATE_LIMITED, REDIS_UP, REFRESH_LEFT, REFRESHES, RUN_SECONDS, SERVICE, SLO_AGE, SLO_GOAL, SLOTS_BUSY,
-        STARTED, SWEPT, SYNC_AGE, SYNCS, VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS, WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED,
-        WEBHOOKS, WORKERS,
+        COMPLETENESS_AGE, COMPLETENESS_GAPS, CONCURRENCY, ENRICHED, GAPS, HINTS_LOST, JOBS, LANE_DEPTH, LEADER, LEASES_LOST, LOGIN_NEEDED,
+        OLDEST_DUE, PAUSED, POSTGRES_UP, QUARANTINED, RATE_LIMITED, REDIS_UP, REFRESH_LEFT, REFRESHES, RUN_SECONDS, SERVICE, SLO_AGE,
+        SLO_GOAL, SLOTS_BUSY, STARTED, SWEPT, SYNC_AGE, SYNCS, VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS, WEBHOOK_ACTIVE,
+        WEBHOOK_REACTIVATED, WEBHOOKS, WORKERS,
     },
 };
 use crate::domain::{EventKind, JobKind, Reason, SourceName};
@@ -269,6 +269,16 @@ pub fn advised(kind: JobKind, slots: u32, workers: u32) {
 /// How many hints wait in a lane.
 pub fn lane_depth(kind: &str, hints: i64) {
     ::metrics::gauge!(LANE_DEPTH.name, "kind" => kind.to_owned()).set(count(hints));
+}
+
+/// How many jobs of a kind this process runs at once.
+pub fn concurrency(kind: JobKind, jobs: u16) {
+    ::metrics::gauge!(CONCURRENCY.name, "kind" => kind.as_str()).set(f64::from(jobs));
+}
+
+/// Whether a person has paused a kind.
+pub fn paused(kind: JobKind, paused: bool) {
+    ::metrics::gauge!(PAUSED.name, "kind" => kind.as_str()).set(f64::from(u8::from(paused)));
 }
 
 /// How many worker processes are alive.

@@ -14,10 +14,10 @@ use crate::{
 };
 
 /// What a run said and how it ended.
-struct Ran {
-    stdout: String,
-    stderr: String,
-    status: i32,
+pub(crate) struct Ran {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) status: i32,
 }
 
 impl From<Output> for Ran {
@@ -41,13 +41,13 @@ async fn run(mut command: Command) -> Ran {
     tokio::task::spawn_blocking(move || command.output().unwrap().into()).await.unwrap()
 }
 
-async fn on(database: &TestDatabase, arguments: &[&str]) -> Ran {
+pub(crate) async fn on(database: &TestDatabase, arguments: &[&str]) -> Ran {
     let mut command = callscribe(arguments);
     command.env("DATABASE_URL", database.url()).env("USER", "ada");
     run(command).await
 }
 
-fn json(ran: &Ran) -> Value {
+pub(crate) fn json(ran: &Ran) -> Value {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     serde_json::from_str(&ran.stdout).unwrap()
 }
@@ -67,6 +67,11 @@ const COMMANDS: &[&[&str]] = &[
     &["jobs", "show"],
     &["jobs", "cancel"],
     &["requeue"],
+    &["queue", "pause"],
+    &["queue", "resume"],
+    &["queue", "scale"],
+    &["queue", "drain"],
+    &["queue", "show"],
     &["calls", "list"],
     &["calls", "show"],
     &["webex", "chats"],

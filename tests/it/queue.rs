@@ -33,20 +33,20 @@ use crate::{
 type Script = dyn Fn(Claimed, RunContext) -> BoxFuture<'static, Outcome> + Send + Sync;
 
 /// Runs a script, and counts how often each job ran.
-struct Scripted {
+pub(crate) struct Scripted {
     script: Box<Script>,
     runs: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Scripted {
-    fn new<F>(script: impl Fn(Claimed, RunContext) -> F + Send + Sync + 'static) -> Arc<Self>
+    pub(crate) fn new<F>(script: impl Fn(Claimed, RunContext) -> F + Send + Sync + 'static) -> Arc<Self>
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
         Arc::new(Self { script: Box::new(move |job, context| Box::pin(script(job, context))), runs: Mutex::default() })
     }
 
-    fn runs(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn runs(&self) -> BTreeMap<String, usize> {
         self.runs.lock().unwrap().clone()
     }
 }
@@ -64,17 +64,17 @@ impl Handler for Scripted {
 }
 
 /// A worker process, as it were.
-struct Worker {
+pub(crate) struct Worker {
     shutdown: CancellationToken,
-    task: JoinHandle<Result<(), QueueError>>,
+    pub(crate) task: JoinHandle<Result<(), QueueError>>,
 }
 
 impl Worker {
-    fn start(store: &Store, hints: &Hints, handler: Arc<dyn Handler>, concurrency: u16) -> Self {
+    pub(crate) fn start(store: &Store, hints: &Hints, handler: Arc<dyn Handler>, concurrency: u16) -> Self {
         Self::start_with(store, hints, handler, concurrency, settings())
     }
 
-    fn start_with(store: &Store, hints: &Hints, handler: Arc<dyn Handler>, concurrency: u16, settings: QueueSettings) -> Self {
+    pub(crate) fn start_with(store: &Store, hints: &Hints, handler: Arc<dyn Handler>, concurrency: u16, settings: QueueSettings) -> Self {
         let shutdown = CancellationToken::new();
         let options = WorkersOptions {
             store: store.clone(),
@@ -87,23 +87,24 @@ impl Worker {
         Self { shutdown, task: tokio::spawn(queue::run_workers(options)) }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap().unwrap();
     }
 }
 
-fn settings() -> QueueSettings {
+pub(crate) fn settings() -> QueueSettings {
     QueueSettings {
         lease: Duration::from_secs(3),
         backoff: ledger::Backoff { base: Duration::from_millis(20), ceiling: Duration::from_millis(100) },
         drain: Duration::from_secs(10),
         ledger_poll: Duration::from_millis(200),
         ledger_poll_without_redis: Duration::from_millis(50),
+        orders_poll: Duration::from_millis(20),
     }
 }
 
-fn scheduler(store: &Store, hints: &Hints) -> (CancellationToken, JoinHandle<()>) {
+pub(crate) fn scheduler(store: &Store, hints: &Hints) -> (CancellationToken, JoinHandle<()>) {
     let shutdown = CancellationToken::new();
     let options = SchedulerOptions {
         store: store.clone(),
@@ -120,11 +121,11 @@ fn scheduler(store: &Store, hints: &Hints) -> (CancellationToken, JoinHandle<()>
     (shutdown, tokio::spawn(schedule::run_scheduler(options)))
 }
 
-async fn all_done(store: &Store) {
+pub(crate) async fn all_done(store: &Store) {
     harness::eventually("every job is done", async || number(store, "SELECT count(*) FROM jobs WHERE state <> 'done'").await == 0).await;
 }
 
-fn keys(count: usize) -> impl Iterator<Item = String> {
+pub(crate) fn keys(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|n| format!("{n:05}"))
 }
 

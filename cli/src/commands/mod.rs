@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
+pub(crate) mod queue;
 pub(crate) mod reconcile;
 pub(crate) mod requeue;
 pub(crate) mod scheduler;
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: Command, output: &mut Output) -> Ended {
         Command::Jobs(arguments) => jobs::run(&arguments, output).await,
         Command::Batch(arguments) => batch::run(&arguments, output).await,
         Command::Requeue(arguments) => requeue::run(&arguments, output).await,
+        Command::Queue(arguments) => queue::run(&arguments, output).await,
         Command::Calls(arguments) => calls::run(&arguments, output).await,
         Command::Webex(arguments) => webex::run(&arguments, output).await,
         Command::Config(arguments) => config::run(&arguments, output),

@@ -24,6 +24,7 @@ async fn given_up(desk: &Desk) {
             drain: Duration::from_secs(10),
             ledger_poll: Duration::from_millis(100),
             ledger_poll_without_redis: Duration::from_millis(50),
+            orders_poll: Duration::from_secs(1),
         },
         host: "test".to_owned(),
         shutdown: shutdown.clone(),

@@ -3,7 +3,10 @@
 use callscribe::domain::JobKind;
 
 use super::picture::Picture;
-use crate::times::{relative, span};
+use crate::{
+    commands::queue,
+    times::{relative, span},
+};
 
 /// How pressing it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +36,8 @@ impl Alert {
 
 /// Everything in the picture that needs a person.
 pub(super) fn alerts(picture: &Picture) -> Vec<Alert> {
-    let mut alerts: Vec<Alert> = [logins(picture), missing(picture), idle(picture), late(picture), bound(picture)].concat();
+    let mut alerts: Vec<Alert> =
+        [logins(picture), paused(picture), missing(picture), idle(picture), late(picture), bound(picture)].concat();
     alerts.sort_by_key(|alert| alert.urgency == Urgency::Warning);
     alerts
 }
@@ -68,6 +72,11 @@ fn missing(picture: &Picture) -> Vec<Alert> {
         (!missing.is_empty()).then(|| alert(text))
     };
     picture.completeness.iter().filter_map(of).collect()
+}
+
+/// What people paused: it is meant, and forgotten easily.
+fn paused(picture: &Picture) -> Vec<Alert> {
+    queue::paused(&picture.controls, picture.at).into_iter().map(warning).collect()
 }
 
 /// Kinds with work that nobody does.

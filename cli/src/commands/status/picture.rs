@@ -8,8 +8,8 @@ use callscribe::{
     domain::JobKind,
     hints::Hints,
     ledger::{
-        Advice, DeadReason, Depth, Freshness, Rate, RunningSeen, Setbacks, WorkerSeen, advise_all, dead_reasons, depths, freshness, rates,
-        recent_setbacks, running_by_worker, workers_seen,
+        Advice, Controls, DeadReason, Depth, Freshness, Rate, RunningSeen, Setbacks, WorkerSeen, advise_all, controls_seen, dead_reasons,
+        depths, freshness, rates, recent_setbacks, running_by_worker, workers_seen,
     },
     outbound::Budget,
     store::{
@@ -36,6 +36,7 @@ pub(super) struct Picture {
     pub(super) at: DateTime<Utc>,
     pub(super) kinds: Vec<Depth>,
     pub(super) pace: Vec<Pace>,
+    pub(super) controls: Controls,
     pub(super) workers: Vec<WorkerSeen>,
     pub(super) running: Vec<RunningSeen>,
     pub(super) dead: Vec<DeadReason>,
@@ -157,6 +158,7 @@ impl Asker {
             at: SystemClock.now(),
             pace,
             kinds,
+            controls: controls_seen(connection).await?,
             setbacks_of_10_minutes: setbacks,
             workers: workers_seen(connection).await?,
             running: running_by_worker(connection).await?,

@@ -9,7 +9,7 @@ use super::{
     picture::{Backfill, Pace, Picture},
 };
 use crate::{
-    commands::{jobs::advice, sync},
+    commands::{jobs::advice, queue, sync},
     output::Output,
     table::Table,
     times::{relative, span, stamp},
@@ -20,6 +20,7 @@ pub(super) fn print(picture: &Picture, output: &mut Output) -> io::Result<()> {
     pressing(picture, output)?;
     kinds(picture, output)?;
     pace(picture, output)?;
+    controls(picture, output)?;
     workers(picture, output)?;
     budgets(picture, output)?;
     sources(picture, output)?;
@@ -27,6 +28,14 @@ pub(super) fn print(picture: &Picture, output: &mut Output) -> io::Result<()> {
     completeness(picture, output)?;
     setbacks(picture, output)?;
     dead(picture, output)
+}
+
+/// What people scaled, and who drains; what they paused is said before everything else.
+fn controls(picture: &Picture, output: &mut Output) -> io::Result<()> {
+    for line in queue::scaled_and_draining(&picture.controls, picture.at) {
+        output.prose(2, line)?;
+    }
+    Ok(())
 }
 
 /// What needs a person, before everything else.
