@@ -1,5 +1,6 @@
 //! The upkeep handler against PostgreSQL: which task a job is, and what each leaves behind.
 
+mod deleted;
 mod nights;
 mod reconcile;
 mod summaries;

@@ -11,17 +11,29 @@ use crate::{
 };
 
 /// Adds the next stage's jobs; one that is there already but dead or cancelled becomes due again with all its attempts, since what
-/// it needs was just made anew. One that is open or done is left as it is. Returns the hints: push them after the commit.
+/// it needs was just made anew. So does one that is done and whose transcript is not complete: the call was deleted meanwhile, with all
+/// that was made of it, and is held again. Any other that is open or done is left as it is. Returns the hints: push them after the commit.
 pub async fn enqueue_or_reopen(connection: &mut Connection, jobs: &[NewJob]) -> Result<Vec<Hint>, StoreError> {
     let mut hints = enqueue(connection, jobs).await?;
+    if hints.len() == jobs.len() {
+        return Ok(hints);
+    }
     let reopened: Vec<Moved> = diesel::sql_query(
-        "UPDATE jobs SET state = 'ready', attempt = 0, put_off = 0, reason = NULL, finished_at = NULL, run_at = now()
-         FROM unnest($1::text[], $2::text[]) AS wanted (kind, key)
-         WHERE jobs.kind = wanted.kind AND jobs.key = wanted.key AND jobs.state IN ('dead', 'cancelled')
+        "UPDATE jobs SET state = 'ready', attempt = 0, put_off = 0, reason = NULL, finished_at = NULL, run_at = now(),
+                checkpoint = CASE WHEN jobs.state = 'done' THEN NULL ELSE jobs.checkpoint END,
+                payload = CASE WHEN jobs.state = 'done' THEN jobs.payload - 'wishes' - 'anew' ELSE jobs.payload END,
+                transcript_id = coalesce((SELECT id FROM call_transcripts WHERE id = jobs.transcript_id), wanted.transcript_id, jobs.transcript_id)
+         FROM unnest($1::text[], $2::text[], $3::uuid[]) AS wanted (kind, key, transcript_id)
+         WHERE jobs.kind = wanted.kind AND jobs.key = wanted.key
+           AND (jobs.state IN ('dead', 'cancelled')
+                OR jobs.state = 'done' AND EXISTS (SELECT FROM call_transcripts AS t WHERE t.id = wanted.transcript_id AND t.status <> 'complete'))
          RETURNING jobs.id, jobs.kind, jobs.priority, jobs.transcript_id, jobs.state AS was, true AS due",
     )
     .bind::<sql_types::Array<sql_types::Text>, _>(jobs.iter().map(|job| job.kind.as_str()).collect::<Vec<_>>())
     .bind::<sql_types::Array<sql_types::Text>, _>(jobs.iter().map(|job| job.key.as_str()).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Uuid>>, _>(
+        jobs.iter().map(|job| job.transcript_id.map(|id| id.0)).collect::<Vec<_>>(),
+    )
     .load(connection)
     .await?;
     hints.extend(Moved::hints(&reopened));

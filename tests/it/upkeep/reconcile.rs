@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use callscribe::{
-    domain::{JobKind, Reason, Repair, SourceName, Window},
-    ledger::{self, Claimant, Handler, Outcome, WorkerIdentity},
+    domain::{JobKind, Reason, Repair, SessionId, SourceName, TranscriptId, Window},
+    ledger::{self, Claimant, Handler, NewJob, Outcome, WorkerIdentity},
     schedule::{Reconcile, UpkeepTask},
     store::completeness::{DaySeen, days_seen, gaps_seen},
 };
@@ -20,7 +20,7 @@ use crate::{
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
 /// The day of `noon`, as someone asks for it.
-fn today(repair: Repair) -> serde_json::Value {
+pub(super) fn today(repair: Repair) -> serde_json::Value {
     task(Some(Window::new(noon() - HOUR, noon()).unwrap()), repair)
 }
 
@@ -29,7 +29,7 @@ fn task(window: Option<Window>, repair: Repair) -> serde_json::Value {
 }
 
 /// Compares, and returns the day as the table tells it.
-async fn reconcile(scene: &Scene, task: serde_json::Value) -> DaySeen {
+pub(super) async fn reconcile(scene: &Scene, task: serde_json::Value) -> DaySeen {
     let job = claimed(scene, SourceName::Webex, task).await;
     let outcome = run(scene, &job).await;
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
@@ -46,17 +46,23 @@ async fn days(scene: &Scene) -> Vec<DaySeen> {
 }
 
 /// Kind, subject and reason of every gap.
-async fn gaps(scene: &Scene) -> Vec<(String, String, String)> {
+pub(super) async fn gaps(scene: &Scene) -> Vec<(String, String, String)> {
     let seen = gaps_seen(&mut scene.store.connection().await.unwrap(), SourceName::Webex, ever(), 1_000).await.unwrap();
     seen.into_iter().map(|gap| (gap.kind, gap.subject, gap.reason)).collect()
 }
 
-fn gap(kind: &str, subject: &str, reason: &str) -> (String, String, String) {
+pub(super) fn gap(kind: &str, subject: &str, reason: &str) -> (String, String, String) {
     (kind.to_owned(), subject.to_owned(), reason.to_owned())
 }
 
 /// Does what the sync, recording and transcription workers would do with whatever is due.
 async fn others_work(scene: &Scene) {
+    sync_works(scene).await;
+    copies_work(scene).await;
+}
+
+/// Does the syncs that are due.
+pub(super) async fn sync_works(scene: &Scene) {
     let connection = &mut scene.store.connection().await.unwrap();
     let worker = WorkerIdentity { host: "test".to_owned(), pid: 1, kinds: vec![JobKind::Sync] };
     let lease = ledger::begin_lease(connection, &worker, Duration::from_mins(1)).await.unwrap();
@@ -65,13 +71,26 @@ async fn others_work(scene: &Scene) {
         scene.run(&job).await.assert_done();
         ledger::finish_done(connection, lease, &[(job.id, job.run)]).await.unwrap();
     }
+}
+
+/// Copies and transcribes what is due.
+pub(super) async fn copies_work(scene: &Scene) {
+    let copied = scene.ask(
+        "SELECT coalesce(jsonb_agg(jsonb_build_array(session_id, transcript_id)), '[]') AS value FROM jobs WHERE kind = 'recording' AND state = 'ready'",
+    );
+    let copied: Vec<(String, uuid::Uuid)> = serde_json::from_value(copied.await).unwrap();
+    let transcription = |(session, transcript): &(String, uuid::Uuid)| NewJob {
+        source: Some(SourceName::Webex),
+        session_id: Some(SessionId::parse(session.as_str()).unwrap()),
+        transcript_id: Some(TranscriptId(*transcript)),
+        ..NewJob::new(JobKind::Transcription, session)
+    };
+    let next: Vec<NewJob> = copied.iter().map(transcription).collect();
+    ledger::enqueue_or_reopen(&mut scene.store.connection().await.unwrap(), &next).await.unwrap();
     for statement in [
         "INSERT INTO call_recordings (session_id, recording_id, status, object_key, size_bytes, sha256, stored_at)
          SELECT key, key, 'stored', key || '.wav', 1, repeat('0', 64), now() FROM jobs WHERE kind = 'recording' AND state = 'ready'
          ON CONFLICT (session_id, recording_id) DO NOTHING",
-        "INSERT INTO jobs (kind, key, source, session_id, transcript_id, max_attempts)
-         SELECT 'transcription', key, source, session_id, transcript_id, 5 FROM jobs WHERE kind = 'recording' AND state = 'ready'
-         ON CONFLICT (kind, key) DO NOTHING",
         "UPDATE call_transcripts AS t SET status = 'complete', transcript_text = '', transcript_json = '{}', completed_at = now()
          FROM jobs WHERE jobs.kind = 'transcription' AND jobs.state = 'ready' AND t.id = jobs.transcript_id",
         "UPDATE call_interactions AS c SET transcript_status = 'complete'
@@ -83,7 +102,7 @@ async fn others_work(scene: &Scene) {
 }
 
 /// A tenant whose 25 calls of two hours ago are held, copied and transcribed.
-async fn whole() -> Scene {
+pub(super) async fn whole() -> Scene {
     let mut scene = Scene::new().await;
     scene.settings.first_look_back = Duration::from_hours(12);
     scene.tenant.closed_calls(25, noon() - HOUR * 2);
@@ -92,7 +111,7 @@ async fn whole() -> Scene {
     scene
 }
 
-async fn execute(scene: &Scene, statements: &[&str]) {
+pub(super) async fn execute(scene: &Scene, statements: &[&str]) {
     for statement in statements {
         crate::ledger::execute(&scene.store, statement).await;
     }

@@ -35,7 +35,7 @@ pub(crate) async fn store(run: &Run<'_>, page: &CallPage, checkpoint: &Value) ->
             let refused = report.refused.iter().map(|call| (&call.raw_payload, call.why.as_str()));
             let quarantined = quarantine::quarantine(connection, name, unreadable.chain(refused)).await?;
             let jobs = ledger::recording_jobs(&report.expected, run.job.priority, recipe.recording_attempts);
-            let mut hints = ledger::enqueue(connection, &jobs).await?;
+            let mut hints = ledger::enqueue_or_reopen(connection, &jobs).await?;
             // a leg that was offered late: the job that saw the others is done
             hints.extend(ledger::look_again(connection, &counted(page)).await?);
             if let Some(at) = page.possible_gap {

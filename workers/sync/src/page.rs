@@ -101,8 +101,9 @@ pub(crate) async fn follow(run: &Run<'_>, written: Written) -> Result<Followed, 
     let unreadable = page.told.unreadable.iter().map(|element| (&element.raw, element.error.as_str()));
     let refused = report.refused.iter().map(|call| (&call.raw_payload, call.why.as_str()));
     let quarantined = quarantine::quarantine(transaction, run.source.name(), unreadable.chain(refused)).await?;
-    let hints =
-        ledger::enqueue(transaction, &ledger::recording_jobs(&report.expected, run.job.priority, run.recipe.recording_attempts)).await?;
+    let jobs = ledger::recording_jobs(&report.expected, run.job.priority, run.recipe.recording_attempts);
+    // a call that was deleted and is told again may find the job of its former life
+    let hints = ledger::enqueue_or_reopen(transaction, &jobs).await?;
     Ok(Followed { connection, stored: Stored { report, quarantined, hints }, page })
 }
 
