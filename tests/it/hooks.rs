@@ -2,6 +2,7 @@
 
 mod follows;
 mod receiver;
+mod skew;
 pub(crate) mod subscriptions;
 mod upkeep;
 mod whole;

@@ -7,4 +7,4 @@ mod recordings;
 mod search;
 mod tokens;
 
-pub(crate) use office::Office;
+pub(crate) use office::{Office, read};
