@@ -129,11 +129,28 @@ pub struct TranscriptTrouble {
     pub message: String,
 }
 
+/// Locks the calls of several transcripts in the order in which pages of calls are stored: in any other the two could wait for each
+/// other. One call alone is locked by its own change.
+async fn lock_calls(connection: &mut Connection, ids: &[TranscriptId]) -> Result<(), StoreError> {
+    if ids.len() < 2 {
+        return Ok(());
+    }
+    diesel::sql_query(
+        "SELECT FROM call_interactions WHERE session_id IN (SELECT session_id FROM call_transcripts WHERE id = ANY($1))
+         ORDER BY session_id FOR NO KEY UPDATE",
+    )
+    .bind::<sql_types::Array<sql_types::Uuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Moves transcripts whose job waits for another run back to `pending`, keeping the last error in view. Returns how many moved.
 pub async fn release(connection: &mut Connection, troubles: &[TranscriptTrouble]) -> Result<usize, StoreError> {
     if troubles.is_empty() {
         return Ok(0);
     }
+    lock_calls(connection, &troubles.iter().map(|trouble| trouble.id).collect::<Vec<_>>()).await?;
     let moved = diesel::sql_query(
         "WITH moved AS (
              UPDATE call_transcripts AS t SET status = 'pending', error_message = u.message, updated_at = now()
@@ -155,6 +172,7 @@ pub async fn fail(connection: &mut Connection, troubles: &[TranscriptTrouble]) -
     if troubles.is_empty() {
         return Ok(0);
     }
+    lock_calls(connection, &troubles.iter().map(|trouble| trouble.id).collect::<Vec<_>>()).await?;
     let moved = diesel::sql_query(
         "WITH moved AS (
              UPDATE call_transcripts AS t SET status = 'error', error_code = u.reason, error_message = u.message, updated_at = now()
@@ -177,6 +195,7 @@ pub async fn reopen(connection: &mut Connection, ids: &[TranscriptId]) -> Result
     if ids.is_empty() {
         return Ok(0);
     }
+    lock_calls(connection, ids).await?;
     let moved = diesel::sql_query(
         "WITH moved AS (
              UPDATE call_transcripts SET status = 'pending', error_code = NULL, updated_at = now()

@@ -1,5 +1,6 @@
 //! `store::calls` against PostgreSQL: how versions of calls become rows.
 
+mod locks;
 mod order;
 mod rules;
 mod schema;
