@@ -29,6 +29,8 @@ pub mod sources;
 
 pub mod asr;
 
+pub mod notify;
+
 pub mod schedule;
 
 pub mod embedded;

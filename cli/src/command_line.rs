@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Api(commands::api::Arguments),
     /// Show how much there is to do, who does it, and what needs a person
     Status(commands::status::Arguments),
+    /// Show what needs a person, and whether anybody was told
+    Alerts(commands::alerts::Arguments),
     /// Ask for calls now, or for calls of the past
     Sync(commands::sync::Arguments),
     /// Compare what the vendor lists with what is held, and have what is missing made

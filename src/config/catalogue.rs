@@ -98,6 +98,11 @@ pub const CONCERNS: &[Concern] = &[
         about: "For requests to Webex and to the transcriber. PostgreSQL, Redis and S3 are never asked through these.",
         settings: NetworkSettings::SETTINGS,
     },
+    Concern {
+        title: "Alerts",
+        about: "Read by `scheduler`: who is told, without Prometheus, that something needs a person. Absent: nobody; `callscribe alerts` shows them all the same.",
+        settings: super::AlertSettings::SETTINGS,
+    },
     Concern { title: "HTTP", about: "Where processes listen.", settings: ApiSettings::SETTINGS },
     Concern { title: "Logs", about: "See [LOGGING.md](LOGGING.md).", settings: TelemetrySettings::SETTINGS },
 ];

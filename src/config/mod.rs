@@ -4,6 +4,7 @@
 //! declarations. A group that is absent switches its feature off. What lives here: names, defaults, parsing.
 //! What does not: anything that connects to anything.
 
+mod alerts;
 mod api;
 mod case_number;
 mod catalogue;
@@ -31,6 +32,7 @@ mod webex;
 mod webhook;
 mod work;
 
+pub use alerts::AlertSettings;
 pub use api::ApiSettings;
 pub use case_number::CaseNumberSettings;
 pub use catalogue::{CONCERNS, Concern, misspelt, read};

@@ -1,7 +1,7 @@
 //! Everything a process reads, by what it is to do: a worker that only syncs needs no bucket, one that only transcribes no Webex.
 
 use super::{
-    ApiSettings, BlobSettings, ChatSettings, DatabaseSettings, EnrichSettings, ProviderSettings, Reader, ReconcileSettings,
+    AlertSettings, ApiSettings, BlobSettings, ChatSettings, DatabaseSettings, EnrichSettings, ProviderSettings, Reader, ReconcileSettings,
     RecordingSettings, RedisSettings, SloSettings, SyncSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
 };
 use crate::domain::JobKind;
@@ -35,6 +35,8 @@ pub struct ProcessSettings {
     pub webex: Option<WebexSettings>,
     /// The bucket, if the process uses one.
     pub storage: Option<BlobSettings>,
+    /// What is told to people.
+    pub alerts: AlertSettings,
     /// Who transcribes, and in which order.
     pub providers: ProviderSettings,
     /// The transcriber, if the process uses one.
@@ -62,6 +64,7 @@ impl ProcessSettings {
             redis: RedisSettings::read(reader),
             work: WorkSettings::read(reader),
             slo: SloSettings::read(reader),
+            alerts: AlertSettings::read(reader),
             sync: SyncSettings::read(reader),
             enrich: EnrichSettings::read(reader),
             reconcile: ReconcileSettings::read(reader),

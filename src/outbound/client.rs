@@ -154,6 +154,7 @@ pub struct Client {
     /// For everyone else. A machine without certificates can still run the demo, so the failure is kept until it matters.
     public: Result<reqwest::Client, String>,
     plain_hosts: Vec<String>,
+    paths_are_secret: bool,
 }
 
 impl Client {
@@ -168,13 +169,20 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let direct = builder(limits).no_proxy().tls_certs_only([]).build().map_err(|why| ClientError { vendor, why })?;
         let public = routed(builder(limits), network).and_then(reqwest::ClientBuilder::build).map_err(|error| chain(&error));
-        Ok(Self { vendor, direct, public, plain_hosts: Vec::new() })
+        Ok(Self { vendor, direct, public, plain_hosts: Vec::new(), paths_are_secret: false })
     }
 
     /// Allows plain http to the host of `base`, because someone configured it by name.
     #[must_use]
     pub fn allowing_plain_http(mut self, base: &Url) -> Self {
         self.plain_hosts.extend(base.host_str().map(str::to_owned));
+        self
+    }
+
+    /// Keeps paths out of the logs: whoever knows the address of an incoming webhook may write to it.
+    #[must_use]
+    pub fn keeping_paths_secret(mut self) -> Self {
+        self.paths_are_secret = true;
         self
     }
 
@@ -212,8 +220,9 @@ impl Client {
         let (http, request) = request.build_split();
         let request = request.map_err(|why| OutboundError::Request(why.without_url()))?;
         let host = request.url().host_str().unwrap_or_default().to_owned();
+        let path = if self.paths_are_secret { "[secret]" } else { request.url().path() };
         let span = tracing::debug_span!(
-            "outbound", vendor = self.vendor, http.method = %request.method(), http.host = %host, http.path = request.url().path(),
+            "outbound", vendor = self.vendor, http.method = %request.method(), http.host = %host, http.path = path,
             http.status = field::Empty, duration_ms = field::Empty,
         );
         let started = Instant::now();

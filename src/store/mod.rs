@@ -1,6 +1,7 @@
 //! PostgreSQL: the pool, the migrations, and one file per table. The SQL of calls, recordings, transcripts, settings
 //! and tokens lives here, one function per question; the SQL of jobs lives in `ledger`.
 
+pub mod alerts;
 pub mod backfills;
 pub mod call_story;
 pub mod calls;

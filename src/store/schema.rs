@@ -401,3 +401,35 @@ diesel::table! {
         draining_why -> Nullable<Text>,
     }
 }
+
+diesel::table! {
+    /// One row per alert and thing it is about.
+    alerts (name, subject) {
+        name -> Text,
+        subject -> Text,
+        value -> Float8,
+        summary -> Text,
+        command -> Text,
+        firing_since -> Timestamptz,
+        last_seen_at -> Timestamptz,
+        noted_at -> Nullable<Timestamptz>,
+        resolved_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// One row per message about an alert and channel.
+    alert_notices (id) {
+        id -> Int8,
+        message_id -> Uuid,
+        channel -> Text,
+        event -> Text,
+        name -> Text,
+        subject -> Text,
+        body -> Jsonb,
+        attempts -> Int4,
+        try_at -> Timestamptz,
+        sent_at -> Nullable<Timestamptz>,
+        error -> Nullable<Text>,
+    }
+}

@@ -3,6 +3,7 @@
 // Says "test" to clippy, which then lets helpers outside `#[test]` functions unwrap as well.
 #![cfg(test)]
 
+mod alerts;
 mod api;
 mod batches;
 mod blob;

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod alerts;
 pub(crate) mod api;
 pub(crate) mod batch;
 pub(crate) mod calls;
@@ -36,6 +37,7 @@ pub(crate) async fn run(command: Command, output: &mut Output) -> Ended {
         Command::Doctor(arguments) => doctor::run(&arguments, output).await,
         Command::Migrate(arguments) => migrate::run(&arguments, output).await,
         Command::Status(arguments) => status::run(&arguments, output).await,
+        Command::Alerts(arguments) => alerts::run(&arguments, output).await,
         Command::Sync(arguments) => sync::run(&arguments, output).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments, output).await,
         Command::Jobs(arguments) => jobs::run(&arguments, output).await,

@@ -1,10 +1,12 @@
 //! `callscribe scheduler`: says when calls are asked for, sends hints for what is due, takes back what dead workers held.
 
-use std::{convert::Infallible, process::ExitCode};
+use std::{convert::Infallible, process::ExitCode, sync::Arc};
 
 use callscribe::{
+    clock::SystemClock,
     config::{Environment, ProcessSettings, Reader, WebexSettings},
     domain::SourceName,
+    notify::{Channels, watch_alerts},
     schedule::{SchedulerOptions, run_scheduler},
 };
 use callscribe_api::{ApiState, probes_app, serve};
@@ -65,6 +67,20 @@ pub(crate) async fn run(_: &Arguments) -> Ended {
         together.run(serve(listen(address).await?, probes_app(state), process.shutdown.clone()));
     }
     if engines.await_schema(&process.shutdown).await? {
+        let channels = Channels::new(&settings.alerts)?;
+        let alerts = watch_alerts(
+            engines.store.clone(),
+            settings.alerts.clone(),
+            settings.slo,
+            channels,
+            sources.clone(),
+            Arc::new(SystemClock),
+            process.shutdown.clone(),
+        );
+        together.run(async {
+            alerts.await;
+            Ok::<(), Infallible>(())
+        });
         let scheduler = run_scheduler(options(&settings, &engines, sources, process.shutdown.clone()));
         together.run(async {
             scheduler.await;

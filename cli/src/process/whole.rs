@@ -7,6 +7,7 @@ use callscribe::{
     clock::SystemClock,
     config::ProcessSettings,
     domain::{JobKind, SourceName},
+    notify::{Channels, watch_alerts},
     queue::run_workers,
     schedule::{SchedulerOptions, run_scheduler},
     store::migrate,
@@ -58,6 +59,20 @@ impl Whole {
         together.run(serve(listener, app(state), shutdown.clone()));
         together.run(run_workers(workers_options(lanes, &settings.work, &engines, shutdown.clone())));
         together.run(clear_stale_uploads(blob.clone(), shutdown.clone()));
+        let channels = Channels::new(&settings.alerts)?;
+        let alerts = watch_alerts(
+            engines.store.clone(),
+            settings.alerts.clone(),
+            settings.slo,
+            channels,
+            sources.clone(),
+            Arc::new(SystemClock),
+            shutdown.clone(),
+        );
+        together.run(async {
+            alerts.await;
+            Ok::<(), Infallible>(())
+        });
         let scheduler = run_scheduler(SchedulerOptions {
             store: engines.store,
             hints: engines.hints,

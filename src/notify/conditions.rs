@@ -1,0 +1,96 @@
+//! What needs a person now, out of the ledger's own figures.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    config::{AlertSettings, SloSettings},
+    domain::{JobKind, SourceName},
+    ledger::{COUNTED, depths, freshness, sync_ages},
+    store::{
+        Connection, StoreError,
+        alerts::Condition,
+        completeness::accounts,
+        logins::{CredentialSeen, credentials},
+    },
+};
+
+/// Everything that needs a person at `now`. Names are those of the pages in docs/runbooks.
+pub async fn conditions(
+    connection: &mut Connection,
+    settings: &AlertSettings,
+    goals: &SloSettings,
+    sources: &[SourceName],
+    now: DateTime<Utc>,
+) -> Result<Vec<Condition>, StoreError> {
+    let mut found = Vec::new();
+    for depth in depths(connection, COUNTED).await? {
+        let kind = &depth.kind;
+        if depth.dead.jobs > settings.dead_jobs {
+            let summary = format!("{} jobs of `{kind}` are dead", depth.dead);
+            found.push(condition(
+                "CallscribeDeadJobs",
+                kind,
+                number(depth.dead.jobs),
+                summary,
+                format!("callscribe jobs list --state dead --kind {kind}"),
+            ));
+        }
+    }
+    for oldest in freshness(connection).await? {
+        let Some(goal) = oldest.kind.parse::<JobKind>().ok().and_then(|kind| goals.of(kind)) else { continue };
+        if oldest.age_seconds > goal.as_secs_f64() {
+            let (age, goal) = (Duration::try_from_secs_f64(oldest.age_seconds).unwrap_or_default(), span(goal));
+            let summary = format!("the oldest `{}` of `{}` is {} old: its SLO is {goal}", oldest.kind, oldest.source, span(age));
+            let subject = format!("{} {}", oldest.source, oldest.kind);
+            found.push(condition("CallscribeBehind", &subject, oldest.age_seconds, summary, "callscribe status".to_owned()));
+        }
+    }
+    for sync in sync_ages(connection).await?.iter().filter(|sync| sources.contains(&sync.source) && sync.age > settings.sync_age) {
+        let summary = format!("no sync of `{}` has succeeded for {}", sync.source, span(sync.age));
+        found.push(condition(
+            "CallscribeSyncStale",
+            sync.source.as_str(),
+            sync.age.as_secs_f64(),
+            summary,
+            "callscribe jobs list --kind sync".to_owned(),
+        ));
+    }
+    for account in accounts(connection).await? {
+        for count in account.gaps().iter().filter(|count| count.gaps > 0) {
+            let summary = format!("{} {} of `{}` are missing", count.gaps, count.kind, account.source);
+            let subject = format!("{} {}", account.source, count.kind);
+            found.push(condition("CallscribeGaps", &subject, number(count.gaps), summary, "callscribe reconcile --wait".to_owned()));
+        }
+    }
+    found.extend(credentials(connection).await?.iter().filter_map(|credential| login(credential, now)));
+    Ok(found)
+}
+
+fn login(credential: &CredentialSeen, now: DateTime<Utc>) -> Option<Condition> {
+    let name = &credential.name;
+    let command = "callscribe webex login --headless".to_owned();
+    if credential.login_needed(now) {
+        let summary = format!("`{name}` refuses our tokens: its jobs wait until a person logs in");
+        return Some(condition("CallscribeLoginNeeded", name, 1.0, summary, command));
+    }
+    let ends = credential.refresh_expires_at.filter(|_| credential.ends_soon(now))?;
+    let left = (ends - now).to_std().unwrap_or_default();
+    let summary = format!("the login to `{name}` ends in {}", span(left));
+    Some(condition("CallscribeLoginEndsSoon", name, left.as_secs_f64(), summary, command))
+}
+
+fn condition(name: &'static str, subject: &str, value: f64, summary: String, command: String) -> Condition {
+    Condition { name, subject: subject.to_owned(), value, summary, command }
+}
+
+/// Whole minutes are all that anybody wants to know.
+fn span(span: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(span.as_secs() / 60 * 60)).to_string()
+}
+
+#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn number(count: i64) -> f64 {
+    count as f64
+}

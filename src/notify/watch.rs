@@ -1,0 +1,73 @@
+//! The loop that looks and sends. Every scheduler runs it, whether it leads or not: PostgreSQL sees to it that each change is told once.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::{Channels, conditions};
+use crate::{
+    clock::Clock,
+    config::{AlertSettings, SloSettings},
+    domain::SourceName,
+    store::{
+        Store, StoreError,
+        alerts::{Rhythm, look, prune_notices},
+    },
+    telemetry::chain,
+};
+
+/// How often it is looked whether something needs a person.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+/// How often it is looked whether something is to be sent.
+const SEND_EVERY: Duration = Duration::from_secs(5);
+/// An alert is over once three looks have not found it: figures waver.
+const RESOLVE_AFTER: Duration = Duration::from_mins(3);
+/// How long messages that arrived are kept.
+const KEEP: Duration = Duration::from_hours(7 * 24);
+
+/// Looks and sends until the shutdown. PostgreSQL and the receivers may come and go.
+pub async fn watch_alerts(
+    store: Store,
+    settings: AlertSettings,
+    goals: SloSettings,
+    channels: Channels,
+    sources: Vec<SourceName>,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) {
+    let mut rounds = tokio::time::interval(SEND_EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut look_at = Instant::now();
+    while shutdown.run_until_cancelled(rounds.tick()).await.is_some() {
+        let due = look_at <= Instant::now();
+        // a look that fails keeps nobody from hearing what earlier ones found
+        let round = async {
+            let looked = if due { look_once(&store, &settings, &goals, &channels, &sources, &*clock).await } else { Ok(()) };
+            (looked, channels.deliver(&store, &*clock).await)
+        };
+        let Some((looked, sent)) = shutdown.run_until_cancelled(round).await else { return };
+        if due && looked.is_ok() {
+            look_at = Instant::now() + LOOK_EVERY;
+        }
+        for error in [looked.err(), sent.err()].into_iter().flatten() {
+            tracing::warn!(error = %chain(&error), "PostgreSQL did not take part in looking after alerts; tried again in seconds");
+        }
+    }
+}
+
+async fn look_once(
+    store: &Store,
+    settings: &AlertSettings,
+    goals: &SloSettings,
+    channels: &Channels,
+    sources: &[SourceName],
+    clock: &dyn Clock,
+) -> Result<(), StoreError> {
+    let now = clock.now();
+    let mut connection = store.connection().await?;
+    let found = conditions(&mut connection, settings, goals, sources, now).await?;
+    look(&mut connection, &found, &channels.names(), Rhythm { resolve_after: RESOLVE_AFTER, repeat: settings.repeat }, now).await?;
+    prune_notices(&mut connection, KEEP, now).await?;
+    Ok(())
+}
