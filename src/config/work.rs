@@ -152,7 +152,7 @@ impl WorkSettings {
 impl Default for WorkSettings {
     fn default() -> Self {
         Self {
-            lease: Duration::from_secs(30),
+            lease: Duration::from_secs(20),
             drain_timeout: Duration::from_secs(25),
             backoff_base: Duration::from_secs(15),
             backoff_max: Duration::from_hours(1),

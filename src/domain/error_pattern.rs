@@ -12,7 +12,7 @@ static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r#"(?x)
         (?P<url>\b[a-z][a-z0-9+.-]*://[^\s'"`<>)\]]+)
-        | (?P<quoted>"[^"]*"|`[^`]*`|'[^'\s][^']*')
+        | (?P<quoted>"[^"]*"|`[^`]*`|\B'[^'\s][^']*'\B)
         | (?P<time>\b\d{4}-\d\d-\d\d[T\x20]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)
         | (?P<uuid>\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b)
         | (?P<address>\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b|\[[0-9a-fA-F:]*:[0-9a-fA-F:]*\](:\d+)?)
