@@ -12,19 +12,28 @@ use crate::{
     ledger_rows::number,
 };
 
-/// The folder of the newest migration.
-fn newest() -> std::path::PathBuf {
+/// The newest migrations, in their order, from the newest one on that runs in a transaction: those after it build indexes beside
+/// live work, each outside of any.
+fn newest() -> Vec<std::path::PathBuf> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let folders = std::fs::read_dir(root.join("migrations")).unwrap().map(|entry| entry.unwrap().path());
-    folders.filter(|path| path.is_dir()).max().unwrap()
+    let mut folders: Vec<_> = folders.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    let outside = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(path.join("metadata.toml")).is_ok_and(|text| text.contains("run_in_transaction = false"))
+    };
+    let first = folders.iter().rposition(|path| !outside(path)).unwrap();
+    folders.split_off(first)
 }
 
-/// Takes the newest migration back, as if this version were about to be deployed.
+/// Takes the newest migrations back, as if this version were about to be deployed.
 async fn take_back_the_newest(connection: &mut Connection) {
-    let down = std::fs::read_to_string(newest().join("down.sql")).unwrap();
-    connection.batch_execute(&down).await.unwrap();
-    let forget = "DELETE FROM __diesel_schema_migrations WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)";
-    connection.batch_execute(forget).await.unwrap();
+    for folder in newest().iter().rev() {
+        let down = std::fs::read_to_string(folder.join("down.sql")).unwrap();
+        connection.batch_execute(&down).await.unwrap();
+        let forget = "DELETE FROM __diesel_schema_migrations WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)";
+        connection.batch_execute(forget).await.unwrap();
+    }
 }
 
 /// `migrate --check`: its exit status, what it says, and the same as JSON.
@@ -40,7 +49,7 @@ async fn check(url: &str) -> (i32, String, Value) {
     (status, String::from_utf8(told.stdout).unwrap(), serde_json::from_slice(&json.stdout).unwrap())
 }
 
-/// A database without its newest migration.
+/// A database without its newest migrations.
 async fn older() -> (TestDatabase, Store) {
     let database = harness::database().await;
     let store = database.store();
@@ -51,14 +60,15 @@ async fn older() -> (TestDatabase, Store) {
 #[tokio::test]
 async fn a_check_changes_nothing_and_exits_1_until_the_schema_is_this_versions() {
     let (database, store) = older().await;
-    let name = newest().file_name().unwrap().to_str().unwrap().to_owned();
+    let names: Vec<_> = newest().iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
     for _ in 0..2 {
         let (status, told, json) = check(database.url()).await;
         assert_eq!(status, 1);
-        assert!(told.contains(&format!("pending {name}\n")) && told.contains("run `callscribe migrate`"), "{told}");
-        assert_eq!(json, serde_json::json!({ "schema": "pending", "pending": [name], "unknown": [] }));
+        let named = names.iter().all(|name| told.contains(&format!("pending {name}\n")));
+        assert!(named && told.contains("run `callscribe migrate`"), "{told}");
+        assert_eq!(json, serde_json::json!({ "schema": "pending", "pending": names, "unknown": [] }));
     }
-    assert_eq!(migrate(&store).await.unwrap().len(), 1);
+    assert_eq!(migrate(&store).await.unwrap().len(), names.len());
     let (status, told, json) = check(database.url()).await;
     assert_eq!((status, told.as_str(), &json["schema"]), (0, "the schema is current\n", &Value::from("current")));
 }
@@ -86,7 +96,7 @@ async fn a_database_that_was_never_migrated_lacks_everything() {
 async fn two_that_migrate_at_once_apply_each_migration_once() {
     let (_database, store) = older().await;
     let (one, other) = tokio::join!(migrate(&store), migrate(&store));
-    assert_eq!(one.unwrap().len() + other.unwrap().len(), 1);
+    assert_eq!(one.unwrap().len() + other.unwrap().len(), newest().len());
 }
 
 #[tokio::test]
@@ -105,5 +115,5 @@ async fn a_migration_that_does_not_get_its_lock_steps_back_and_tries_again() {
     harness::eventually("it steps back", async || number(&store, waiting).await == 0).await;
     assert!(!migrating.is_finished(), "it gave up for good");
     holder.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(migrating.await.unwrap().unwrap().len(), 1);
+    assert_eq!(migrating.await.unwrap().unwrap().len(), newest().len());
 }
