@@ -73,6 +73,12 @@ pub struct JobSeen {
     /// Worker that holds it, or held it last.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     pub worker: Option<String>,
+    /// Machine of that worker.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub host: Option<String>,
+    /// Requeue batch that made it due last, if one did.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub batch: Option<String>,
     /// The last error, for people.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     pub error: Option<String>,
@@ -114,6 +120,9 @@ pub struct AttemptSeen {
     /// Worker that ran it.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     pub worker: Option<String>,
+    /// Machine of that worker.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub host: Option<String>,
     /// When it began.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
     pub started_at: Option<DateTime<Utc>>,
@@ -132,9 +141,10 @@ pub async fn list_jobs(connection: &mut Connection, filter: &JobFilter, limit: i
     let statement = format!(
         "SELECT j.id, j.kind, j.key, j.state, (j.state = 'ready' AND j.run_at <= now()) AS due, j.run_at, j.attempt, j.max_attempts, j.run, j.put_off,
                 j.priority, j.source, j.session_id, j.transcript_id, j.reason, j.created_at, j.started_at, j.finished_at,
-                w.name AS worker, a.error, j.payload, j.checkpoint
+                w.name AS worker, w.host, b.name AS batch, a.error, j.payload, j.checkpoint
          FROM (SELECT * FROM jobs WHERE {condition} ORDER BY id DESC LIMIT ${limit_parameter}) AS j
          LEFT JOIN workers w ON w.id = j.lease_id
+         LEFT JOIN requeue_batches b ON b.id = j.batch_id
          LEFT JOIN LATERAL (SELECT error FROM job_attempts WHERE job_id = j.id ORDER BY run DESC LIMIT 1) AS a ON true
          ORDER BY j.id DESC"
     );
@@ -146,10 +156,11 @@ pub async fn attempts(connection: &mut Connection, jobs: &[JobId]) -> Result<Vec
     /// A job that was put off for weeks has hundreds of attempts; nobody reads more than this.
     const MOST_ATTEMPTS: i64 = 1_000;
     Ok(diesel::sql_query(
-        "SELECT a.job_id, a.run, a.attempt, a.outcome, a.reason, a.error, a.vendor_status, a.vendor_request, a.worker, a.started_at,
-                a.ended_at, a.next_run_at
+        "SELECT a.job_id, a.run, a.attempt, a.outcome, a.reason, a.error, a.vendor_status, a.vendor_request, a.worker, w.host,
+                a.started_at, a.ended_at, a.next_run_at
          FROM unnest($1::bigint[]) AS of (id),
          LATERAL (SELECT * FROM job_attempts WHERE job_id = of.id ORDER BY run DESC LIMIT $2) AS a
+         LEFT JOIN workers w ON w.id = a.lease_id
          ORDER BY a.job_id, a.run",
     )
     .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs.iter().map(|id| id.0).collect::<Vec<_>>())

@@ -140,6 +140,9 @@ pub struct CallSeen {
     /// When the vendor's details last changed it; none when they were never told.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
     pub enriched_at: Option<DateTime<Utc>>,
+    /// The vendor's clock for what it told last of the call.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub source_updated_at: Option<DateTime<Utc>>,
 }
 
 const COLUMNS: &str =
@@ -147,7 +150,7 @@ const COLUMNS: &str =
     coalesce(c.older_fields ->> 'case_number' = '-infinity', false) AS case_number_guessed, c.start_time,
     c.end_time, c.duration_seconds, c.closed, c.capture_requested, c.transcript_status, t.error_code, c.first_seen_at,
     c.wrap_up_code, c.end_time_source, c.talk_seconds, c.queue_seconds, c.hold_seconds, c.wrap_up_seconds, c.team_name, c.site_name, c.entry_point_name,
-    c.termination_reason, c.terminated_by, c.handle_type, c.csat_score, c.auto_csat, c.contact_reason, c.transcription_available, c.recording_count, c.enriched_at";
+    c.termination_reason, c.terminated_by, c.handle_type, c.csat_score, c.auto_csat, c.contact_reason, c.transcription_available, c.recording_count, c.enriched_at, c.source_updated_at";
 const LATEST_TRANSCRIPT: &str = "LEFT JOIN LATERAL (
     SELECT error_code FROM call_transcripts WHERE session_id = c.session_id AND leg = 'main' ORDER BY version DESC LIMIT 1) AS t ON true";
 
@@ -257,9 +260,15 @@ pub struct TranscriptSeen {
     /// Seconds of audio sent.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub audio_seconds: Option<f64>,
+    /// It is the one that counts of its leg: the newest that is complete.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub current: bool,
     /// When it was first expected.
     #[diesel(sql_type = sql_types::Timestamptz)]
     pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    pub updated_at: DateTime<Utc>,
     /// When it became complete.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
     pub completed_at: Option<DateTime<Utc>>,
@@ -334,7 +343,7 @@ pub async fn call_story(connection: &mut Connection, session: &SessionId) -> Res
     .await?;
     let transcripts = diesel::sql_query(
         "SELECT id, leg, version, provider, model, status, language, transcript_text, error_code, error_message, flags, audio_seconds,
-                created_at, completed_at
+                id IN (SELECT id FROM current_transcripts WHERE session_id = $1) AS current, created_at, updated_at, completed_at
          FROM call_transcripts WHERE session_id = $1 ORDER BY leg, version",
     )
     .bind::<sql_types::Text, _>(session.as_str())

@@ -187,6 +187,9 @@ async fn status_tells_people_and_programs_the_same() {
     let told = on(&database, &["status"]).await;
     assert!(told.stdout.contains("3 transcription audio_too_long"), "{}", told.stdout);
     assert!(told.stdout.contains("TRANSCRIPTION_MAX_BYTES"), "advice is given: {}", told.stdout);
+    assert!(told.stdout.contains("read docs/reasons/audio_too_long.md"), "{}", told.stdout);
+    let listed = on(&database, &["jobs", "list", "--state", "dead"]).await.stdout;
+    assert!(listed.ends_with("\nread: docs/reasons/audio_too_long.md\n"), "{listed}");
     let told = json(&on(&database, &["status", "--json"]).await);
     let kinds: Vec<_> = told["kinds"].as_array().unwrap().iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["sync", "recording", "transcription", "upkeep", "enrichment", "chat"]);
@@ -205,8 +208,8 @@ async fn a_call_shows_its_whole_story_in_the_order_of_time() {
     assert_eq!(told.status, 0, "`s1` is exact, though `s10` begins with it: {}", told.stderr);
     let position = |text: &str| told.stdout.find(text).unwrap_or_else(|| panic!("no `{text}` in\n{}", told.stdout));
     assert!(position("call           began") < position("enqueued as job"), "{}", told.stdout);
-    assert!(position("enqueued as job") < position("dead (provider_unavailable), run 7 on host-1"), "{}", told.stdout);
-    assert!(told.stdout.contains("what to do: "), "{}", told.stdout);
+    assert!(position("enqueued as job") < position("dead (provider_unavailable): run 7 on host-1"), "{}", told.stdout);
+    assert!(told.stdout.contains("what to do: ") && told.stdout.contains("read: docs/reasons/provider_unavailable.md"), "{}", told.stdout);
     let told = json(&on(&database, &["calls", "show", "s1", "--json"]).await);
     assert!(told["vendor_record"].is_object() && told["attempts"].as_array().unwrap().len() == 1, "{told}");
     let list = json(&on(&database, &["calls", "list", "--status", "error", "--limit", "5", "--json"]).await);
@@ -235,8 +238,8 @@ async fn a_call_shows_each_leg_with_its_provider_and_what_the_assistant_noted() 
     assert_eq!(told.status, 0, "{}", told.stderr);
     let lines: Vec<_> = told.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     for line in [
-        "main 1 webex error: no_transcript - -",
-        "va-main 1 whisper complete en -",
+        "main 1 webex error: no_transcript - - -",
+        "va-main 1 whisper complete yes en -",
         "why the vendor made none",
         "done opened a case",
         "called back",
@@ -245,6 +248,63 @@ async fn a_call_shows_each_leg_with_its_provider_and_what_the_assistant_noted() 
     }
     let told = json(&on(&database, &["calls", "show", "c1", "--json"]).await);
     assert_eq!(told["summary"]["post_call"][0]["key_actions_taken"], "opened a case\ncalled back");
+}
+
+#[tokio::test]
+async fn a_call_tells_each_run_with_worker_time_bytes_and_what_to_do_and_programs_have_it_in_fields() {
+    let database = harness::database().await;
+    let store = database.store();
+    crate::ledger_rows::run(
+        &store,
+        "INSERT INTO workers (name, host, pid, kinds, version, expires_at) VALUES ('box-7', 'box', 7, '{recording}', '1', now());
+         INSERT INTO call_interactions (session_id, source, start_time, closed, transcript_status, raw_payload, case_number)
+             VALUES ('c1', 'webex', now() - interval '1 hour', true, 'complete', '{}', 'C-9');
+         INSERT INTO call_recordings (session_id, recording_id, status, object_key, size_bytes, sha256, stored_at)
+             VALUES ('c1', 'r1', 'stored', 'test/c1.wav', 4711, 'abc', now());
+         INSERT INTO call_transcripts (id, session_id, version, provider, status, transcript_text, transcript_json, completed_at)
+             SELECT gen_random_uuid(), 'c1', n, 'whisper', 'complete', 'hello', '{}', now() FROM generate_series(1, 2) AS n;
+         INSERT INTO call_transcripts (id, session_id, version, provider, status, error_code, error_message)
+             VALUES (gen_random_uuid(), 'c1', 3, 'whisper', 'error', 'low_coverage', 'half of it is missing');
+         INSERT INTO jobs (kind, key, state, attempt, max_attempts, run, lease_id, session_id, started_at, finished_at, reason)
+             SELECT kind, 'c1', state, 1, 5, 2, (SELECT max(id) FROM workers), 'c1', now() - interval '2 seconds', now(), reason
+             FROM (VALUES ('recording', 'done', NULL), ('transcription', 'dead', 'low_coverage')) AS new (kind, state, reason);
+         INSERT INTO job_attempts (job_id, run, attempt, outcome, reason, error, vendor_status, vendor_request, lease_id, worker, started_at, ended_at)
+             SELECT id, 2, 1, 'dead', reason, 'half of it is missing', 200, 'req_1', lease_id, 'box-7', started_at, finished_at
+             FROM jobs WHERE state = 'dead'",
+    )
+    .await;
+    let told = on(&database, &["calls", "show", "c1"]).await.stdout;
+    for text in [
+        "done: run 2 on box-7, took 2s from ",
+        ", 4711 bytes\n",
+        "as test/c1.wav\n",
+        "main version 1 complete, by whisper: a later one counts\n",
+        "main version 2 complete, by whisper: the one that counts\n",
+        "main version 3 given up: low_coverage\n",
+        "dead (low_coverage): run 2 on box-7, took 2s from ",
+        "vendor: HTTP 200, request id req_1\n",
+        "read: docs/reasons/low_coverage.md\n",
+        "case C-9\n",
+        "transcript (version 2, whisper",
+    ] {
+        assert!(told.contains(text), "no `{text}` in\n{told}");
+    }
+    let told = json(&on(&database, &["calls", "show", "c1", "--json"]).await);
+    let events = told["timeline"].as_array().unwrap();
+    let run = |outcome: &str| events.iter().find(|event| event["outcome"] == outcome).unwrap();
+    let (done, dead) = (run("done"), run("dead"));
+    assert_eq!(
+        (&done["worker"], &done["host"], &done["seconds"], &done["bytes"]),
+        (&"box-7".into(), &"box".into(), &2.0.into(), &4711.into())
+    );
+    assert!(done.get("reason").is_none() && done["started_at"].is_string() && done["ended_at"].is_string(), "{done}");
+    assert_eq!((&dead["vendor_status"], &dead["vendor_request"], &dead["host"]), (&200.into(), &"req_1".into(), &"box".into()));
+    assert_eq!(dead["page"], "docs/reasons/low_coverage.md");
+    assert!(dead["advice"].is_string() && dead["error"] == "half of it is missing", "{dead}");
+    let current: Vec<_> = told["transcripts"].as_array().unwrap().iter().map(|each| each["current"].as_bool().unwrap()).collect();
+    assert_eq!(current, [false, true, false]);
+    assert!(events.iter().any(|event| event["object_key"] == "test/c1.wav" && event["state"] == "stored"), "{told}");
+    assert!(events.iter().any(|event| event["subject"] == "call" && event["case_number"] == "C-9"), "{told}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `callscribe calls`: the calls, and all that ever happened to one.
 
 mod list;
+mod of_run;
 mod show;
 mod timeline;
 

@@ -16,10 +16,13 @@ use serde::Serialize;
 
 use super::{
     list::length,
-    timeline::{Event, timeline},
+    timeline::{self, Event, timeline},
 };
 use crate::{
-    commands::{Ended, jobs::advice},
+    commands::{
+        Ended,
+        jobs::{advice, page},
+    },
     failure::Failure,
     output::Output,
     setup,
@@ -27,9 +30,27 @@ use crate::{
     times::{span, stamp},
 };
 
+/// What `--json` prints, and examples.
+const HELP: &str = "\
+JSON: one object. The call's own fields are under `call`, what the vendor sent under `vendor_record`, then `recordings`, `summary`,
+`transcripts` (`current`: the version that counts), `jobs`, `attempts` (the runs that did not simply succeed) and `timeline`. An event of
+`timeline` has
+  at, subject, what       when, to what (call, recording, transcript, or a kind of job), what happened
+  job_id, run, outcome    of a run: `done`, `running`, `later`, `failed`, `dead`, `lost` or `handed_back`
+  worker, host            who ran it, and on which machine
+  started_at, ended_at, seconds, bytes, next_run_at
+  reason, error, advice, page, vendor_status, vendor_request
+  recording_id, object_key, leg, version, provider, model, current, state
+  batch, case_number
+and leaves out what it has not got. Times are UTC.
+
+Examples:
+  callscribe calls show 6a1f0f1e
+  callscribe calls show 6a1f0f1e --text
+  callscribe calls show 6a1f0f1e --json | jq '.timeline[] | select(.vendor_request) | {at, reason, vendor_status, vendor_request}'";
+
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  callscribe calls show 6a1f0f1e\n  callscribe calls show 6a1f0f1e --text\n  \
-                        callscribe calls show 6a1f0f1e --json | jq .vendor_record")]
+#[command(after_help = HELP)]
 pub(crate) struct Arguments {
     /// Session id of the call, or its beginning
     session: String,
@@ -77,13 +98,7 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     head(&story, output)?;
     recordings(&story, output)?;
     transcripts(&story, output)?;
-    output.line("\nwhat happened (UTC)")?;
-    for event in &events {
-        output.prose(38, format_args!("  {}  {:<13}  {}", stamp(event.at), event.subject, event.what))?;
-        for line in &event.more {
-            output.prose(6, format_args!("      {line}"))?;
-        }
-    }
+    timeline::print(&events, output)?;
     excerpt(&story, output)?;
     summary(&story, output)?;
     Ok(ExitCode::SUCCESS)
@@ -127,7 +142,8 @@ fn head(story: &CallStory, output: &mut Output) -> io::Result<()> {
     let of_call = story.transcripts.iter().rfind(|transcript| transcript.leg == MAIN);
     let failed = of_call.filter(|transcript| transcript.status == "error");
     field("why", failed.and_then(|transcript| transcript.error_message.clone()))?;
-    field("what to do", failed.and_then(|transcript| advice(transcript.error_code.as_deref()?)).map(str::to_owned))
+    field("what to do", failed.and_then(|transcript| advice(transcript.error_code.as_deref()?)).map(str::to_owned))?;
+    field("read", failed.and_then(|transcript| page(transcript.error_code.as_deref()?)))
 }
 
 /// When a call ended, how far that is known, and by whom.
@@ -191,12 +207,13 @@ fn transcripts(story: &CallStory, output: &mut Output) -> io::Result<()> {
     if story.transcripts.len() < 2 {
         return Ok(());
     }
-    let mut table = Table::new(output, &["transcript of", "version", "provider", "state", "language", "flags"]);
+    let mut table = Table::new(output, &["transcript of", "version", "provider", "state", "counts", "language", "flags"]);
     for transcript in &story.transcripts {
         let state = transcript.error_code.as_ref().map_or_else(|| transcript.status.clone(), |reason| format!("error: {reason}"));
         let flags = if transcript.flags.is_empty() { "-".to_owned() } else { transcript.flags.join(", ") };
         let language = transcript.language.as_deref().unwrap_or("-");
-        table.row([&transcript.leg, &transcript.version.to_string(), &transcript.provider, &state, language, &flags]);
+        let counts = if transcript.current { "yes" } else { "-" };
+        table.row([&transcript.leg, &transcript.version.to_string(), &transcript.provider, &state, counts, language, &flags]);
     }
     output.line(format_args!("\n{table}"))
 }
@@ -227,10 +244,10 @@ fn summary(story: &CallStory, output: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-/// The latest complete version of the main leg.
+/// The version of the main leg that counts.
 fn complete(story: &CallStory) -> Option<(&TranscriptSeen, &str)> {
-    let complete = |transcript: &&TranscriptSeen| transcript.status == "complete" && transcript.leg == MAIN;
-    let transcript = story.transcripts.iter().rfind(complete)?;
+    let counts = |transcript: &&TranscriptSeen| transcript.current && transcript.leg == MAIN;
+    let transcript = story.transcripts.iter().find(counts)?;
     Some((transcript, transcript.transcript_text.as_deref().unwrap_or_default()))
 }
 
@@ -238,7 +255,8 @@ fn excerpt(story: &CallStory, output: &mut Output) -> io::Result<()> {
     let Some((transcript, text)) = complete(story) else { return Ok(()) };
     let language = transcript.language.as_deref().unwrap_or("language unknown");
     let flags = if transcript.flags.is_empty() { String::new() } else { format!(", {}", transcript.flags.join(", ")) };
-    output.line(format_args!("\ntranscript ({}, {language}{flags})", transcript.provider))?;
+    let version = if transcript.version > 1 { format!("version {}, ", transcript.version) } else { String::new() };
+    output.line(format_args!("\ntranscript ({version}{}, {language}{flags})", transcript.provider))?;
     let shown: String = text.chars().take(EXCERPT).collect();
     let rest = if shown.len() < text.len() { " … (`--text` prints it all)" } else { "" };
     output.prose(2, format_args!("  {}{rest}", if shown.is_empty() { "[nobody spoke]" } else { &shown }))

@@ -1,13 +1,16 @@
 //! A call's story in the order of time: what the vendor, the recordings, the jobs and their attempts tell together.
 
+use std::io;
+
 use callscribe::{
     ledger::{AttemptSeen, JobSeen},
-    store::call_story::CallStory,
+    store::call_story::{CallStory, RecordingSeen, TranscriptSeen},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use crate::commands::jobs::{advice, attempt_cause};
+use super::of_run::{self, Run};
+use crate::output::Output;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,76 +21,183 @@ pub(super) struct Event {
     pub(super) subject: String,
     /// What happened.
     pub(super) what: String,
-    /// More about it: the error, the vendor's id of the request, what to do.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// More about it, a line each, for people; programs have it in fields.
+    #[serde(skip)]
     pub(super) more: Vec<String>,
+    #[serde(flatten)]
+    pub(super) about: About,
+}
+
+/// What programs are told of an event besides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(super) enum About {
+    /// A run of a job.
+    Run(Box<Run>),
+    /// A recording on offer, or in S3.
+    Recording {
+        recording_id: String,
+        leg: String,
+        state: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        object_key: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes: Option<i64>,
+    },
+    /// A version of a transcript.
+    Transcript {
+        leg: String,
+        version: i32,
+        provider: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        state: String,
+        current: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The call.
+    Call {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        case_number: Option<String>,
+    },
+    /// A job as it stands.
+    Job {
+        job_id: i64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        batch: Option<String>,
+    },
 }
 
 impl Event {
-    fn new(at: DateTime<Utc>, subject: &str, what: impl Into<String>) -> Self {
-        Self { at, subject: subject.to_owned(), what: what.into(), more: Vec::new() }
+    pub(super) fn new(at: DateTime<Utc>, subject: &str, what: impl Into<String>, about: About) -> Self {
+        Self { at, subject: subject.to_owned(), what: what.into(), more: Vec::new(), about }
+    }
+
+    fn with(mut self, more: impl IntoIterator<Item = String>) -> Self {
+        self.more.extend(more);
+        self
     }
 }
 
 /// Everything that ever happened to the call, first things first.
 pub(super) fn timeline(story: &CallStory, jobs: &[JobSeen], attempts: &[AttemptSeen]) -> Vec<Event> {
     let mut events = of_call(story);
+    for recording in &story.recordings {
+        events.extend(of_recording(story, recording));
+    }
+    for transcript in &story.transcripts {
+        events.extend(of_transcript(transcript));
+    }
     for job in jobs {
-        events.extend(of_job(job, attempts.iter().filter(|attempt| attempt.job_id == job.id)));
+        let attempts: Vec<&AttemptSeen> = attempts.iter().filter(|attempt| attempt.job_id == job.id).collect();
+        events.extend(of_job(story, job, &attempts));
     }
     // things of one moment stay in the order above: the call, its recordings, its transcripts, its jobs
     events.sort_by_key(|event| event.at);
     events
 }
 
+/// Prints the events, a heading for each day.
+pub(super) fn print(events: &[Event], output: &mut Output) -> io::Result<()> {
+    /// Where what happened begins.
+    const INDENT: usize = 27;
+    output.line("\nwhat happened (UTC)")?;
+    let mut day: Option<NaiveDate> = None;
+    for event in events {
+        let of_event = event.at.date_naive();
+        if day.replace(of_event) != Some(of_event) {
+            output.line(format_args!("  {of_event}"))?;
+        }
+        output.prose(INDENT, format_args!("  {}  {:<13}  {}", event.at.format("%H:%M:%S"), event.subject, event.what))?;
+        for line in &event.more {
+            output.prose(14, format_args!("            {line}"))?;
+        }
+    }
+    Ok(())
+}
+
 fn of_call(story: &CallStory) -> Vec<Event> {
     let call = &story.call;
-    let mut events = vec![Event::new(call.start_time, "call", "began")];
-    events.extend(call.end_time.map(|at| Event::new(at, "call", "ended")));
-    events.push(Event::new(call.first_seen_at, "call", format!("first told by {}", call.source)));
-    for recording in &story.recordings {
-        let name = format!("`{}` ({})", recording.recording_id, recording.leg);
-        events.push(Event::new(recording.found_at, "recording", format!("{name} offered by {}", call.source)));
-        events.extend(recording.stored_at.map(|at| {
-            let bytes = recording.size_bytes.unwrap_or_default();
-            Event::new(at, "recording", format!("{name} stored, {bytes} bytes"))
-        }));
-    }
-    for transcript in &story.transcripts {
-        let version = if transcript.version > 1 { format!("version {} ", transcript.version) } else { String::new() };
-        let name = if transcript.leg == "main" { version } else { format!("{version}of {} ", transcript.leg) };
-        events.push(Event::new(transcript.created_at, "transcript", format!("{name}expected")));
-        events
-            .extend(transcript.completed_at.map(|at| Event::new(at, "transcript", format!("{name}complete, by {}", transcript.provider))));
+    let event = |at, what: String| Event::new(at, "call", what, About::Call { case_number: None });
+    let mut events = vec![event(call.start_time, "began".to_owned())];
+    events.extend(call.end_time.map(|at| event(at, "ended".to_owned())));
+    events.push(event(call.first_seen_at, format!("synced: first told by {}", call.source)));
+    events.extend(call.source_updated_at.map(|at| event(at, format!("last changed, by the clock of {}", call.source))));
+    let told = call.enriched_at.map(|at| event(at, format!("enriched: {} told its details", call.source)));
+    events.extend(told);
+    if let (Some(number), Some(last)) = (&call.case_number, events.last_mut()) {
+        let guessed = if call.case_number_guessed { " (a guess)" } else { "" };
+        last.more.push(format!("case {number}{guessed}"));
+        last.about = About::Call { case_number: Some(number.clone()) };
     }
     events
 }
 
-fn of_job<'a>(job: &JobSeen, attempts: impl Iterator<Item = &'a AttemptSeen>) -> Vec<Event> {
-    let mut events = vec![Event::new(job.created_at, &job.kind, format!("enqueued as job {}", job.id))];
-    events.extend(attempts.map(|attempt| of_attempt(job, attempt)));
+fn of_recording(story: &CallStory, recording: &RecordingSeen) -> Vec<Event> {
+    let event = |at, what: String, stored: bool| {
+        let about = About::Recording {
+            recording_id: recording.recording_id.clone(),
+            leg: recording.leg.clone(),
+            state: if stored { "stored".to_owned() } else { recording.status.clone() },
+            object_key: recording.object_key.clone().filter(|_| stored),
+            bytes: recording.size_bytes.filter(|_| stored),
+        };
+        Event::new(at, "recording", what, about)
+    };
+    let left_out = if recording.status == "skipped" { ", left out by `RECORDING_LEGS`" } else { "" };
+    let offered = event(recording.found_at, format!("{} offered by {}{left_out}", recording.leg, story.call.source), false);
+    let stored = recording.stored_at.map(|at| {
+        let bytes = recording.size_bytes.unwrap_or_default();
+        let key = recording.object_key.iter().map(|key| format!("as {key}"));
+        event(at, format!("{} stored, {bytes} bytes", recording.leg), true).with(key)
+    });
+    std::iter::once(offered.with([format!("id {}", recording.recording_id)])).chain(stored).collect()
+}
+
+fn of_transcript(transcript: &TranscriptSeen) -> Vec<Event> {
+    let event = |at, what: String| {
+        let about = About::Transcript {
+            leg: transcript.leg.clone(),
+            version: transcript.version,
+            provider: transcript.provider.clone(),
+            model: transcript.model.clone(),
+            state: transcript.status.clone(),
+            current: transcript.current,
+            reason: transcript.error_code.clone(),
+        };
+        Event::new(at, "transcript", what, about)
+    };
+    let name = format!("{} version {}", transcript.leg, transcript.version);
+    let mut events = vec![event(transcript.created_at, format!("{name} expected"))];
+    events.extend(transcript.completed_at.map(|at| {
+        let model = transcript.model.as_deref().filter(|model| !model.is_empty()).map(|model| format!(" ({model})")).unwrap_or_default();
+        let counts = if transcript.current { ": the one that counts" } else { ": a later one counts" };
+        event(at, format!("{name} complete, by {}{model}{counts}", transcript.provider))
+    }));
+    events.extend(transcript.error_code.as_ref().map(|reason| event(transcript.updated_at, format!("{name} given up: {reason}"))));
+    events
+}
+
+fn of_job(story: &CallStory, job: &JobSeen, attempts: &[&AttemptSeen]) -> Vec<Event> {
+    let event = |at, what: String| Event::new(at, &job.kind, what, About::Job { job_id: job.id, batch: job.batch.clone() });
+    let mut events = vec![event(job.created_at, format!("enqueued as job {}", job.id))];
+    events.extend(attempts.iter().map(|attempt| of_run::of_attempt(job, attempt)));
+    let told = attempts.iter().any(|attempt| attempt.run == job.run);
     match (job.state.as_str(), job.finished_at, job.started_at) {
         // the attempt that killed it has told it
         ("dead", ..) => {}
-        (state, Some(at), _) => {
-            events.push(Event::new(at, &job.kind, format!("{state} after {} of {} attempts", job.attempt, job.max_attempts)))
+        ("done", Some(ended), _) => events.push(of_run::of_success(story, job, ended)),
+        (state, Some(at), _) => events.push(event(at, state.to_owned())),
+        ("running", None, Some(at)) => events.push(of_run::of_running(job, at)),
+        (_, None, started) => {
+            // what simply succeeded and was made due again since is known by its beginning alone
+            events.extend(started.filter(|_| job.run > 0 && !told).map(|at| of_run::of_earlier_success(job, at)));
+            events.push(event(job.run_at, if job.due { "due since" } else { "due again" }.to_owned()));
         }
-        ("running", None, Some(at)) => {
-            let worker = job.worker.as_deref().unwrap_or("a worker that is gone");
-            events.push(Event::new(at, &job.kind, format!("running on {worker} since")));
-        }
-        _ => events.push(Event::new(job.run_at, &job.kind, if job.due { "due since" } else { "due again" })),
+    }
+    if let (Some(batch), Some(last)) = (&job.batch, events.last_mut()) {
+        last.more.push(format!("requeued in batch `{batch}`: `callscribe batch show {batch}`"));
     }
     events
-}
-
-fn of_attempt(job: &JobSeen, attempt: &AttemptSeen) -> Event {
-    let worker = attempt.worker.as_deref().map(|name| format!(" on {name}")).unwrap_or_default();
-    let what = format!("{} ({}), run {}{worker}", attempt.outcome, attempt.reason, attempt.run);
-    let mut event = Event::new(attempt.ended_at, &job.kind, what);
-    event.more = attempt_cause(attempt);
-    if attempt.outcome == "dead" {
-        event.more.extend(advice(&attempt.reason).map(|advice| format!("what to do: {advice}")));
-    }
-    event
 }

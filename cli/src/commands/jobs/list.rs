@@ -1,6 +1,6 @@
 //! `callscribe jobs list`.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, io, process::ExitCode};
 
 use callscribe::{
     clock::{Clock, SystemClock},
@@ -9,6 +9,7 @@ use callscribe::{
 use chrono::{DateTime, Utc};
 use clap::Args;
 
+use super::page;
 use crate::{commands::Ended, filter_arguments::FilterArguments, output::Output, setup, table::Table, times};
 
 #[derive(Debug, Args)]
@@ -50,7 +51,19 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     if jobs.len() >= usize::try_from(arguments.limit).unwrap_or(usize::MAX) {
         output.line(format_args!("\nthe newest {}; `--limit` shows more, filters fewer", jobs.len()))?;
     }
+    pages(&jobs, output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where to read about the reasons in the table.
+fn pages(jobs: &[JobSeen], output: &mut Output) -> io::Result<()> {
+    let pages: BTreeSet<String> = jobs.iter().filter_map(|job| page(job.reason.as_deref()?)).collect();
+    if pages.is_empty() {
+        return Ok(());
+    }
+    let pages: Vec<String> = pages.into_iter().collect();
+    output.line("")?;
+    output.prose(6, format_args!("read: {}", pages.join(", ")))
 }
 
 /// The state as people mean it: a ready job is due, or waits.

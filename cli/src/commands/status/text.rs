@@ -9,7 +9,10 @@ use super::{
     picture::{Backfill, Pace, Picture},
 };
 use crate::{
-    commands::{jobs::advice, queue, sync},
+    commands::{
+        jobs::{advice, page},
+        queue, sync,
+    },
     output::Output,
     table::Table,
     times::{relative, span, stamp},
@@ -216,6 +219,9 @@ fn dead(picture: &Picture, output: &mut Output) -> io::Result<()> {
         output.line(format_args!("  {} {} {}, last {last}", row.jobs, row.kind, row.reason))?;
         if let Some(advice) = advice(&row.reason) {
             output.prose(6, format_args!("      {advice}"))?;
+        }
+        if let Some(page) = page(&row.reason) {
+            output.prose(6, format_args!("      read {page}"))?;
         }
     }
     if let Some(first) = picture.dead.first() {
