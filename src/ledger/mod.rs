@@ -36,7 +36,7 @@ pub use backoff::{Backoff, process_rng};
 pub use batches::{BatchId, BatchSeen, Verdict, attend, batch_failures, batch_name, batches_seen, cancel_batch, judge_canary};
 pub use by_hand::{
     ByHand, ByHandError, Canary, Changed, Pace, Tally, cancel, cancel_tally, enqueue_anew, enqueue_or_reopen, finish_moving, note_enqueued,
-    requeue, requeue_tally, requeue_within, would_cancel, would_requeue,
+    requeue, requeue_tally, requeue_within, version_anew, would_cancel, would_requeue,
 };
 pub use checkpoint::save_checkpoint;
 pub use claim::{Claim, Claimant, Poison, Turn, claim, claim_due, claim_in_turn};

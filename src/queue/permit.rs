@@ -2,7 +2,7 @@
 //! they are out: what is too many is taken away as it comes back, so that nothing that runs is cut off.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -26,7 +26,8 @@ struct Book {
     most: usize,
     /// Permits that are out and are too many.
     too_many: usize,
-    out: HashSet<JobId>,
+    /// How often each job is out: one that was taken from its run and made due again may be out twice in one process.
+    out: HashMap<JobId, usize>,
 }
 
 /// A permit that is taken, for a job or for one to come; dropping it gives it back.
@@ -40,7 +41,7 @@ pub(super) struct Permit {
 impl Permits {
     pub(super) fn new(concurrency: u16) -> Self {
         let most = usize::from(concurrency.max(1));
-        let book = Mutex::new(Book { most, too_many: 0, out: HashSet::new() });
+        let book = Mutex::new(Book { most, too_many: 0, out: HashMap::new() });
         Self(Arc::new(Shared { free: Arc::new(Semaphore::new(most)), book }))
     }
 
@@ -77,14 +78,14 @@ impl Permits {
 
     /// Jobs that this process knows it holds.
     pub(super) fn out(&self) -> Vec<JobId> {
-        self.0.book().out.iter().copied().collect()
+        self.0.book().out.keys().copied().collect()
     }
 }
 
 impl Permit {
     /// Lends it to a job.
     pub(super) fn lend(mut self, id: JobId) -> Self {
-        self.of.book().out.insert(id);
+        *self.of.book().out.entry(id).or_default() += 1;
         self.id = Some(id);
         self
     }
@@ -100,8 +101,13 @@ impl Drop for Permit {
     fn drop(&mut self) {
         // the semaphore changes under the book's lock, as in `resize`: the two never count the same permit twice
         let mut book = self.of.book();
-        if let Some(id) = self.id {
-            book.out.remove(&id);
+        if let Some(id) = self.id
+            && let Some(times) = book.out.get_mut(&id)
+        {
+            *times -= 1;
+            if *times == 0 {
+                book.out.remove(&id);
+            }
         }
         let Some(taken) = self.taken.take() else { return };
         if book.too_many > 0 {
@@ -119,6 +125,16 @@ mod tests {
 
     fn take(permits: &Permits, count: i64) -> Vec<Permit> {
         (0..count).map(|id| permits.try_acquire().expect("one is free").lend(JobId(id))).collect()
+    }
+
+    #[test]
+    fn a_job_that_is_out_twice_is_known_until_both_permits_are_back() {
+        let permits = Permits::new(2);
+        let [overtaken, again] = [(); 2].map(|()| permits.try_acquire().expect("one is free").lend(JobId(7)));
+        drop(overtaken);
+        assert_eq!(permits.out(), [JobId(7)], "the second run would be handed back as unknown");
+        drop(again);
+        assert_eq!(permits.out(), []);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The recording worker against a faithful Webex, a real PostgreSQL and a real S3: what becomes of each call, whatever happens
 //! on the way.
 
+mod anew;
 mod forms;
 mod legs;
 mod storage;
@@ -104,10 +105,14 @@ impl Stage {
     }
 
     async fn claim(&self) -> Claimed {
+        self.claim_of(JobKind::Recording).await
+    }
+
+    async fn claim_of(&self, kind: JobKind) -> Claimed {
         let mut connection = self.context.store.connection().await.unwrap();
-        let identity = WorkerIdentity { host: "test".to_owned(), pid: 1, kinds: vec![JobKind::Recording] };
+        let identity = WorkerIdentity { host: "test".to_owned(), pid: 1, kinds: vec![kind] };
         let lease = begin_lease(&mut connection, &identity, Duration::from_mins(10)).await.unwrap();
-        let claimant = Claimant { kind: JobKind::Recording, lease, max_attempts: None };
+        let claimant = Claimant { kind, lease, max_attempts: None };
         let mut claim = claim_due(&mut connection, claimant, 1).await.unwrap();
         claim.jobs.pop().expect("a job is due")
     }

@@ -2,6 +2,7 @@
 
 mod desk;
 mod given_up;
+mod wishes;
 
 use std::time::Duration;
 

@@ -96,6 +96,10 @@ pub struct Ask {
     pub sha256: String,
     /// Size of the file part.
     pub bytes: u64,
+    /// Model that was asked for.
+    pub model: String,
+    /// Language that was said to be spoken.
+    pub language: Option<String>,
     /// What was heard, with spaces between the words.
     pub heard: String,
     /// Status of the answer.

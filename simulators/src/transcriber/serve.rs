@@ -99,6 +99,8 @@ pub(super) async fn transcribe(
         desk.note(Ask {
             sha256: upload.sha256.clone(),
             bytes: upload.file_bytes,
+            model: upload.field("model").unwrap_or_default().to_owned(),
+            language: upload.field("language").map(str::to_owned),
             heard: upload.heard.as_ref().map(Heard::text).unwrap_or_default(),
             status: answer.status().as_u16(),
         });

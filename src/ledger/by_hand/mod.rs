@@ -18,7 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use cancel::{cancel, cancel_tally, would_cancel};
-pub use next_stage::{enqueue_anew, enqueue_or_reopen};
+pub use next_stage::{enqueue_anew, enqueue_or_reopen, version_anew};
 pub use requeue::{finish_moving, requeue, requeue_tally, requeue_within, would_requeue};
 pub(super) use {
     requeue::{Place, make_due},

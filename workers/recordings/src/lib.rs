@@ -25,7 +25,9 @@ use callscribe::{
     clock::Clock,
     config::RecordingSettings,
     domain::{JobKind, Leg, RecordingOffer, SessionId, SourceName, Wishes},
-    ledger::{Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_anew, enqueue_or_reopen, hold},
+    ledger::{
+        Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_anew, enqueue_or_reopen, hold, version_anew,
+    },
     sources::{RecordingAnswer, Source},
     store::{
         Connection,
@@ -183,12 +185,14 @@ impl RecordingHandler {
             let written = Arc::clone(&written);
             async move {
                 let (stored, audio_url, next) = written.as_ref();
-                recordings::mark_stored(connection, stored, recordings::StoredFor { transcript, is_call }, audio_url).await?;
-                match next {
-                    Some(next) if anew => enqueue_anew(connection, before, next).await,
-                    // a transcription that died for want of this very file has it now
-                    Some(_) | None => enqueue_or_reopen(connection, next.as_slice()).await,
+                if let (Some(next), true) = (next, anew) {
+                    let transcript = version_anew(connection, before, next).await?;
+                    recordings::mark_stored(connection, stored, recordings::StoredFor { transcript, is_call }, audio_url).await?;
+                    return enqueue_anew(connection, before, &NewJob { transcript_id: transcript, ..next.clone() }).await;
                 }
+                recordings::mark_stored(connection, stored, recordings::StoredFor { transcript, is_call }, audio_url).await?;
+                // a transcription that died for want of this very file has it now
+                enqueue_or_reopen(connection, next.as_slice()).await
             }
             .boxed()
         }))
