@@ -32,22 +32,22 @@ use crate::{
 
 /// What `--json` prints, and examples.
 const HELP: &str = "\
-JSON: one object. The call's own fields are under `call`, what the vendor sent under `vendor_record`, then `recordings`, `summary`,
-`transcripts` (`current`: the version that counts), `jobs`, `attempts` (the runs that did not simply succeed) and `timeline`. An event of
-`timeline` has
-  at, subject, what       when, to what (call, recording, transcript, or a kind of job), what happened
-  job_id, run, outcome    of a run: `done`, `running`, `later`, `failed`, `dead`, `lost` or `handed_back`
-  worker, host            who ran it, and on which machine
+JSON: one object. The call's own fields are under `call`, what the vendor sent under
+`vendor_record`, then `recordings`, `summary`, `transcripts` (`current`: the version that counts),
+`jobs`, `attempts` (the runs that did not simply succeed) and `timeline`, whose events have
+  at, subject, what     when, to what (call, recording, transcript or a kind of job), what happened
+  job_id, run, outcome  of a run: done, running, later, failed, dead, lost or handed_back
+  worker, host          who ran it, and on which machine
   started_at, ended_at, seconds, bytes, next_run_at
   reason, error, advice, page, vendor_status, vendor_request
   recording_id, object_key, leg, version, provider, model, current, state
   batch, case_number
-and leaves out what it has not got. Times are UTC.
+and leave out what is not known. Times are UTC.
 
 Examples:
   callscribe calls show 6a1f0f1e
   callscribe calls show 6a1f0f1e --text
-  callscribe calls show 6a1f0f1e --json | jq '.timeline[] | select(.vendor_request) | {at, reason, vendor_status, vendor_request}'";
+  callscribe calls show 6a1f0f1e --json | jq '.timeline[] | select(.vendor_request)'";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]

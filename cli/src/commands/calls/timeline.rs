@@ -1,6 +1,6 @@
 //! A call's story in the order of time: what the vendor, the recordings, the jobs and their attempts tell together.
 
-use std::io;
+use std::{collections::HashSet, io};
 
 use callscribe::{
     ledger::{AttemptSeen, JobSeen},
@@ -103,14 +103,15 @@ pub(super) fn print(events: &[Event], output: &mut Output) -> io::Result<()> {
     /// Where what happened begins.
     const INDENT: usize = 27;
     output.line("\nwhat happened (UTC)")?;
-    let mut day: Option<NaiveDate> = None;
+    let (mut day, mut told): (Option<NaiveDate>, HashSet<&str>) = (None, HashSet::new());
     for event in events {
         let of_event = event.at.date_naive();
         if day.replace(of_event) != Some(of_event) {
             output.line(format_args!("  {of_event}"))?;
         }
         output.prose(INDENT, format_args!("  {}  {:<13}  {}", event.at.format("%H:%M:%S"), event.subject, event.what))?;
-        for line in &event.more {
+        // a job that waits says where to read about it each time: once is enough
+        for line in event.more.iter().filter(|line| !line.starts_with("read: ") || told.insert(line)) {
             output.prose(14, format_args!("            {line}"))?;
         }
     }
@@ -149,8 +150,7 @@ fn of_recording(story: &CallStory, recording: &RecordingSeen) -> Vec<Event> {
     let offered = event(recording.found_at, format!("{} offered by {}{left_out}", recording.leg, story.call.source), false);
     let stored = recording.stored_at.map(|at| {
         let bytes = recording.size_bytes.unwrap_or_default();
-        let key = recording.object_key.iter().map(|key| format!("as {key}"));
-        event(at, format!("{} stored, {bytes} bytes", recording.leg), true).with(key)
+        event(at, format!("{} stored, {bytes} bytes", recording.leg), true)
     });
     std::iter::once(offered.with([format!("id {}", recording.recording_id)])).chain(stored).collect()
 }
