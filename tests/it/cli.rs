@@ -260,7 +260,7 @@ async fn a_call_tells_each_run_with_worker_time_bytes_and_what_to_do_and_program
          INSERT INTO call_interactions (session_id, source, start_time, closed, transcript_status, raw_payload, case_number)
              VALUES ('c1', 'webex', now() - interval '1 hour', true, 'complete', '{}', 'C-9');
          INSERT INTO call_recordings (session_id, recording_id, status, object_key, size_bytes, sha256, stored_at)
-             VALUES ('c1', 'r1', 'stored', 'test/c1.wav', 4711, 'abc', now());
+             VALUES ('c1', 'r1', 'stored', 'test/c1.wav', 4711, repeat('a', 64), now());
          INSERT INTO call_transcripts (id, session_id, version, provider, status, transcript_text, transcript_json, completed_at)
              SELECT gen_random_uuid(), 'c1', n, 'whisper', 'complete', 'hello', '{}', now() FROM generate_series(1, 2) AS n;
          INSERT INTO call_transcripts (id, session_id, version, provider, status, error_code, error_message)
