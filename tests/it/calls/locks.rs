@@ -36,7 +36,7 @@ async fn jobs_that_failed_together_lock_their_calls_in_the_order_in_which_a_page
     let waiting = "SELECT to_jsonb(count(*)) AS value FROM pg_stat_activity
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let watching = database.store();
-    harness::eventually("the jobs wait for the page", async || super::ask(&mut *watching.connection().await.unwrap(), waiting).await == 1)
+    harness::eventually("the jobs wait for the page", async || super::ask(&mut watching.connection().await.unwrap(), waiting).await == 1)
         .await;
     // a page goes on to its next calls, which nobody may hold who waits for its first
     store(page, closed_call("call-b", 6)).await;

@@ -37,7 +37,8 @@ impl Alert {
 /// Everything in the picture that needs a person.
 pub(super) fn alerts(picture: &Picture) -> Vec<Alert> {
     let mut alerts: Vec<Alert> =
-        [logins(picture), paused(picture), missing(picture), idle(picture), late(picture), bound(picture)].concat();
+        [logins(picture), found(picture), untold(picture), paused(picture), missing(picture), idle(picture), late(picture), bound(picture)]
+            .concat();
     alerts.sort_by_key(|alert| alert.urgency == Urgency::Warning);
     alerts
 }
@@ -62,6 +63,24 @@ fn logins(picture: &Picture) -> Vec<Alert> {
         Some(warning(format!("the login to {name} ends {}: `callscribe webex login` before", relative(ends, picture.at))))
     };
     picture.credentials.iter().filter_map(of).collect()
+}
+
+/// Alerts of the schedulers that the rest of the picture tells better and of this very moment.
+const TOLD_ELSEWHERE: &[&str] = &["CallscribeLoginNeeded", "CallscribeLoginEndsSoon", "CallscribeGaps", "CallscribeBehind"];
+
+/// What the schedulers found and the rest of the picture does not tell: too many dead jobs, a sync that does not succeed.
+fn found(picture: &Picture) -> Vec<Alert> {
+    let of = |seen: &callscribe::store::alerts::AlertSeen| {
+        alert(format!("{}, since {}: `{}`", seen.summary, relative(seen.firing_since, picture.at), seen.command))
+    };
+    picture.alerts.iter().filter(|seen| !TOLD_ELSEWHERE.contains(&seen.name.as_str())).map(of).collect()
+}
+
+/// Nobody hears of alerts while the receiver is down.
+fn untold(picture: &Picture) -> Vec<Alert> {
+    let why = picture.alerts.iter().find_map(|seen| seen.send_error.as_ref());
+    let unsent: i64 = picture.alerts.iter().filter(|seen| seen.send_error.is_some()).map(|seen| seen.unsent).sum();
+    why.map(|why| warning(format!("{unsent} messages about alerts have not arrived: {why}: `callscribe alerts`"))).into_iter().collect()
 }
 
 fn missing(picture: &Picture) -> Vec<Alert> {

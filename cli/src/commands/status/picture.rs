@@ -14,6 +14,7 @@ use callscribe::{
     outbound::Budget,
     store::{
         Connection, Store, StoreError,
+        alerts::{AlertSeen, alerts_seen},
         backfills::{BackfillSeen, backfills_seen},
         completeness::{Accounts, accounts},
         logins::{CredentialSeen, credentials},
@@ -46,6 +47,8 @@ pub(super) struct Picture {
     pub(super) budgets: Vec<BudgetSeen>,
     pub(super) backfills: Vec<Backfill>,
     pub(super) completeness: Vec<Accounts>,
+    /// Those that fire, as the schedulers found them, and whether anybody was told.
+    pub(super) alerts: Vec<AlertSeen>,
 }
 
 impl Picture {
@@ -166,6 +169,7 @@ impl Asker {
             sources: sync_states(connection).await?,
             credentials: credentials(connection).await?,
             completeness: accounts(connection).await?,
+            alerts: alerts_seen(connection, false).await?,
             backfills: backfills_seen(connection, None).await?.into_iter().map(Backfill::from).collect(),
             budgets: Vec::new(),
         })

@@ -3,6 +3,7 @@
 use callscribe::{
     domain::{JobKind, LeaseId},
     ledger::{Advice, Count, DeadReason, Depth, Freshness, Rate, RunningSeen, WorkerSeen},
+    store::alerts::AlertSeen,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::{Terminal, backend::TestBackend, style::Color};
@@ -208,4 +209,29 @@ fn a_block_of_lines_is_one_headline_a_line_per_kind_and_one_per_alert() {
     let mut away = View::new(Colours::None);
     away.take(Err("no connection".to_owned()), now());
     assert!(lines::block(&away, now() + TimeDelta::seconds(5)).contains("PostgreSQL is away, noticed 5s ago: no connection"));
+}
+
+#[test]
+fn what_the_schedulers_found_stands_on_top_and_is_told_once() {
+    let seen = |name: &str, send_error: Option<&str>| AlertSeen {
+        name: name.to_owned(),
+        subject: "transcription".to_owned(),
+        value: 30.0,
+        summary: format!("summary of {name}"),
+        command: "callscribe jobs list".to_owned(),
+        firing_since: now() - TimeDelta::minutes(5),
+        noted_at: None,
+        resolved_at: None,
+        unsent: 1,
+        send_error: send_error.map(str::to_owned),
+    };
+    let alerts = vec![seen("CallscribeDeadJobs", Some("the receiver answered 503")), seen("CallscribeGaps", None)];
+    let told = super::super::alerts::alerts(&Picture { at: now(), alerts, ..Picture::default() });
+    let texts: Vec<_> = told.iter().map(|alert| (alert.word(), alert.text.as_str())).collect();
+    assert_eq!(texts.len(), 2, "gaps are told by the accounts: {texts:?}");
+    assert!(texts[0].0 == "ALERT" && texts[0].1.starts_with("summary of CallscribeDeadJobs, since 5"), "{texts:?}");
+    assert!(
+        texts[1].0 == "warning" && texts[1].1.contains("1 messages about alerts have not arrived: the receiver answered 503"),
+        "{texts:?}"
+    );
 }
