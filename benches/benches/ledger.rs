@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use callscribe::{
-    config::{DatabaseSettings, RedisSettings},
+    config::{DatabaseSettings, KeepSettings, RedisSettings},
     domain::JobKind,
     embedded::{Durability, EmbeddedOptions, Services},
     hints::Hints,
@@ -103,8 +103,59 @@ async fn measure(store: &Store, hints: &Hints) -> Result<()> {
     println!("with {BACKLOG} waiting     {backlog:>8.0} jobs/s   {:.2} of the drain above", backlog / drained);
     empty(store, hints).await?;
 
+    old(store).await?;
+    enqueue(store, hints, "beside pruning", JOBS).await?;
+    let (beside, pruned) = drain_while_pruning(store, hints, &handler).await?;
+    println!(
+        "while pruning          {beside:>8.0} jobs/s   {:.2} of the drain above, {pruned:.0} old jobs/s removed meanwhile",
+        beside / drained
+    );
+    empty(store, hints).await?;
+
     latency(store, hints, &handler).await?;
     Ok(())
+}
+
+/// Jobs that ended a year ago.
+const OLD: usize = 1_000_000;
+
+async fn old(store: &Store) -> Result<()> {
+    let mut connection = store.dedicated().await?;
+    let old = format!(
+        "SET statement_timeout = 0;
+         INSERT INTO jobs (kind, key, state, max_attempts, run_at, created_at, finished_at)
+             SELECT 'sync', 'old/' || n, 'done', 3, at, at, at
+             FROM (SELECT n, now() - interval '1 year' + n * interval '1 second' AS at FROM generate_series(1, {OLD}) AS n) AS old;
+         ANALYZE jobs; CHECKPOINT"
+    );
+    Ok(connection.batch_execute(&old).await?)
+}
+
+/// Drains while a second connection does nothing but prune, batch after batch: harder than the scheduler does.
+async fn drain_while_pruning(store: &Store, hints: &Hints, handler: &Arc<NoOp>) -> Result<(f64, f64)> {
+    let mut connection = store.dedicated().await?;
+    let stop = CancellationToken::new();
+    let pruning = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            let (began, mut removed) = (Instant::now(), 0);
+            while !stop.is_cancelled() {
+                removed += ledger::prune(&mut connection, &KeepSettings::default(), 1_000).await?.done_jobs;
+            }
+            Ok::<f64, anyhow::Error>(per_second(removed, began))
+        }
+    });
+    // counted by its end, not by its rows: done rows are what is being removed
+    handler.target.store(handler.ran() + u64::try_from(JOBS)?, Ordering::Relaxed);
+    let began = Instant::now();
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(queue::run_workers(options(store, hints, handler, &shutdown)));
+    handler.ended.notified().await;
+    shutdown.cancel();
+    running.await??;
+    let rate = per_second(JOBS, began);
+    stop.cancel();
+    Ok((rate, pruning.await??))
 }
 
 async fn empty(store: &Store, hints: &Hints) -> Result<()> {

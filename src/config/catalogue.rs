@@ -56,6 +56,11 @@ pub const CONCERNS: &[Concern] = &[
         settings: super::BlobSettings::SETTINGS,
     },
     Concern { title: "Recordings", about: "Read by `worker recordings`.", settings: super::RecordingSettings::SETTINGS },
+    Concern {
+        title: "Housekeeping",
+        about: "Read by `scheduler`: how long what is over stays in the database.",
+        settings: super::KeepSettings::SETTINGS,
+    },
     Concern { title: "Work", about: "How jobs are held, tried again and handed back.", settings: WorkSettings::SETTINGS },
     Concern {
         title: "Freshness",

@@ -1,8 +1,9 @@
 //! Everything a process reads, by what it is to do: a worker that only syncs needs no bucket, one that only transcribes no Webex.
 
 use super::{
-    AlertSettings, ApiSettings, BlobSettings, ChatSettings, DatabaseSettings, EnrichSettings, ProviderSettings, Reader, ReconcileSettings,
-    RecordingSettings, RedisSettings, SloSettings, SyncSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
+    AlertSettings, ApiSettings, BlobSettings, ChatSettings, DatabaseSettings, EnrichSettings, KeepSettings, ProviderSettings, Reader,
+    ReconcileSettings, RecordingSettings, RedisSettings, SloSettings, SyncSettings, WebexSettings, WebhookSettings, WhisperSettings,
+    WorkSettings,
 };
 use crate::domain::JobKind;
 
@@ -23,6 +24,8 @@ pub struct ProcessSettings {
     pub enrich: EnrichSettings,
     /// When the vendor's lists are compared with what is held.
     pub reconcile: ReconcileSettings,
+    /// How long what is over is kept.
+    pub keep: KeepSettings,
     /// Which conversations are asked for.
     pub chats: ChatSettings,
     /// How long recordings are waited for.
@@ -68,6 +71,7 @@ impl ProcessSettings {
             sync: SyncSettings::read(reader),
             enrich: EnrichSettings::read(reader),
             reconcile: ReconcileSettings::read(reader),
+            keep: KeepSettings::read(reader),
             chats: ChatSettings::read(reader),
             recording: RecordingSettings::read(reader),
             api: ApiSettings::read(reader),

@@ -8,6 +8,7 @@ mod chats;
 mod checks;
 mod dispatch;
 mod events;
+mod keep;
 mod leader;
 mod logins;
 mod payload;

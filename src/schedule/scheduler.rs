@@ -7,12 +7,12 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    chats::enqueue_chat_tick, checks::enqueue_webhook_check, dispatch::dispatch, events::attend_waiting, leader::Leadership,
+    chats::enqueue_chat_tick, checks::enqueue_webhook_check, dispatch::dispatch, events::attend_waiting, keep::Keeping, leader::Leadership,
     logins::Logins, reconcile::enqueue_night, sync::enqueue_tick,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    config::{ReconcileSettings, WebhookSettings},
+    config::{KeepSettings, ReconcileSettings, WebhookSettings},
     domain::{ChatChannel, JobKind, SourceName},
     hints::Hints,
     ledger::{self, process_rng},
@@ -38,6 +38,8 @@ pub struct SchedulerOptions {
     pub enrich_interval: Option<Duration>,
     /// When each source's lists are compared with what is held.
     pub reconcile: ReconcileSettings,
+    /// How long what is over is kept.
+    pub keep: KeepSettings,
     /// Where conversations are written that are asked for with every sync; empty: none are.
     pub chat_channels: Vec<ChatChannel>,
     /// `JOB_LEASE`: as the workers have it.
@@ -88,7 +90,7 @@ async fn lead_for_ever(options: &SchedulerOptions) {
 async fn lead(options: &SchedulerOptions, mut leadership: Leadership) -> StoreError {
     let sweep_every = (options.lease / 5).clamp(SWEEP_BOUNDS.0, SWEEP_BOUNDS.1);
     let (mut sweep_at, mut check_at) = (Instant::now(), Instant::now());
-    let mut logins = Logins::default();
+    let (mut logins, mut keeping) = (Logins::default(), Keeping::new());
     let mut rounds = tokio::time::interval(DISPATCH_EVERY.min(sweep_every));
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -101,6 +103,7 @@ async fn lead(options: &SchedulerOptions, mut leadership: Leadership) -> StoreEr
         }
         let round = async {
             logins.look(leadership.connection(), SystemClock.now()).await?;
+            keeping.look(leadership.connection(), &options.keep).await?;
             round(options, &mut leadership, sweep_at <= Instant::now()).await
         };
         match round.await {

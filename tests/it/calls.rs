@@ -54,7 +54,7 @@ fn open_call(session: &str, age: i64) -> Call {
 }
 
 /// The same call, over, as told `age` minutes after its start.
-fn closed_call(session: &str, age: i64) -> Call {
+pub(crate) fn closed_call(session: &str, age: i64) -> Call {
     Call {
         closed: true,
         vendor_status: Some("completed".to_owned()),

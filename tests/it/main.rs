@@ -21,6 +21,7 @@ mod harness;
 mod hooks;
 mod house;
 mod inspect;
+mod keep;
 mod ledger;
 mod ledger_rows;
 mod login;

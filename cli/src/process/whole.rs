@@ -82,6 +82,7 @@ impl Whole {
             chat_channels: settings.chats.channels.clone(),
             webhook: settings.webhook.clone(),
             reconcile: settings.reconcile,
+            keep: settings.keep,
             lease: settings.work.lease,
             shutdown,
         });
