@@ -29,8 +29,8 @@ pub struct Pruned {
 impl Pruned {
     /// Whether any of its batches was full, so that there may be more.
     #[must_use]
-    pub const fn may_be_more(&self, batch: u16) -> bool {
-        let batch = batch as usize;
+    pub fn may_be_more(&self, batch: u16) -> bool {
+        let batch = usize::from(batch);
         self.done_jobs >= batch || self.dead_jobs >= batch || self.others >= batch
     }
 }
