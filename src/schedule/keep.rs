@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::{
-    config::KeepSettings,
-    ledger,
-    store::{Connection, StoreError},
-};
+use crate::{config::KeepSettings, ledger, store::Connection, telemetry::chain};
 
 /// Rows removed with one round: some ten milliseconds of work, and ten times as many as the busiest second brings.
 const BATCH: u16 = 1_000;
@@ -27,12 +23,20 @@ impl Keeping {
         Self { look_at: Instant::now() }
     }
 
-    /// Looks once, if it is time.
-    pub(super) async fn look(&mut self, connection: &mut Connection, keep: &KeepSettings) -> Result<(), StoreError> {
+    /// Looks once, if it is time. What cannot be removed waits for the next look: the scheduler's other work matters more, and finds
+    /// out by itself when PostgreSQL is away.
+    pub(super) async fn look(&mut self, connection: &mut Connection, keep: &KeepSettings) {
         if Instant::now() < self.look_at {
-            return Ok(());
+            return;
         }
-        let pruned = ledger::prune(connection, keep, BATCH).await?;
+        let pruned = match ledger::prune(connection, keep, BATCH).await {
+            Ok(pruned) => pruned,
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "cannot remove what is over; trying again later");
+                self.look_at = Instant::now() + PAUSE;
+                return;
+            }
+        };
         if pruned != ledger::Pruned::default() {
             tracing::debug!(
                 jobs.done = pruned.done_jobs,
@@ -44,6 +48,5 @@ impl Keeping {
         if !pruned.may_be_more(BATCH) {
             self.look_at = Instant::now() + PAUSE;
         }
-        Ok(())
     }
 }

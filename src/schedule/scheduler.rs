@@ -103,13 +103,13 @@ async fn lead(options: &SchedulerOptions, mut leadership: Leadership) -> StoreEr
         }
         let round = async {
             logins.look(leadership.connection(), SystemClock.now()).await?;
-            keeping.look(leadership.connection(), &options.keep).await?;
             round(options, &mut leadership, sweep_at <= Instant::now()).await
         };
         match round.await {
             Ok(swept) => sweep_at = if swept { Instant::now() + sweep_every } else { sweep_at },
             Err(error) => return error,
         }
+        keeping.look(leadership.connection(), &options.keep).await;
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod chats;
 mod listing;
+mod run_error;
 mod transcript;
 pub mod webex;
 
@@ -15,6 +16,7 @@ use futures_util::Stream;
 
 pub use chats::{ChatAnswer, ChatPage, ChatSource};
 pub use listing::{HISTORY, UNTIL_CONFIGURED};
+pub use run_error::{RunError, Trouble};
 pub use transcript::{Span, Speaker, SpokenWord, Turn, UnrecognisedTranscript, VendorTranscript};
 
 use crate::{

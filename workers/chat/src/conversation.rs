@@ -9,7 +9,10 @@ use callscribe::{
 };
 use tracing::info;
 
-use crate::{answer::ChatError, handler::Run};
+use crate::{
+    answer::{ChatError, ChatTrouble},
+    handler::Run,
+};
 
 /// Reads it. What is to be stored is stored with the job's end: killed before that, it is read again; after it, only if it goes on. So
 /// the end up to which it is told is noted first: a later one that becomes known meanwhile makes the job due again.
@@ -27,9 +30,9 @@ pub(crate) async fn run(run: &Run<'_>) -> Result<Effect, ChatError> {
     };
     let conversation = match answer {
         ChatAnswer::Told(conversation) => Arc::new(conversation),
-        ChatAnswer::Nothing => return Err(ChatError::NothingYet),
-        ChatAnswer::Gone => return Err(ChatError::Gone),
-        ChatAnswer::Unrecognised { what, may_pass } => return Err(ChatError::Unrecognised { what, may_pass }),
+        ChatAnswer::Nothing => return Err(ChatError::own(ChatTrouble::NothingYet)),
+        ChatAnswer::Gone => return Err(ChatError::own(ChatTrouble::Gone)),
+        ChatAnswer::Unrecognised { what, may_pass } => return Err(ChatError::own(ChatTrouble::Unrecognised { what, may_pass })),
     };
     let (count, left_out) = (conversation.messages.len(), conversation.unreadable);
     info!(chat.session_id = %session, chat.messages = count, chat.parts_left_out = left_out, "read a conversation");

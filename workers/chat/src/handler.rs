@@ -13,7 +13,10 @@ use callscribe::{
     store::{PooledConnection, StoreError},
 };
 
-use crate::{answer::ChatError, conversation, sync};
+use crate::{
+    answer::{ChatError, answer},
+    conversation, sync,
+};
 
 /// How conversations are asked for and waited for.
 #[derive(Debug, Clone)]
@@ -67,7 +70,7 @@ impl Handler for ChatHandler {
     async fn run(&self, job: &Claimed, context: &RunContext) -> Outcome {
         match self.work(job, context).await {
             Ok(effect) => Outcome::Done(effect),
-            Err(error) => error.answer(job, context, &self.recipe.poll_schedule).await,
+            Err(error) => answer(error, job, context, &self.recipe.poll_schedule).await,
         }
     }
 }

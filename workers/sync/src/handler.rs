@@ -138,10 +138,10 @@ impl Run<'_> {
         let mut connection = self.connection().await?;
         let settings = &self.recipe.settings;
         let (reach, since) = match payload {
-            SyncPayload::Backfill(asked) => (window::backfill(asked, now)?, None),
+            SyncPayload::Backfill(asked) => (window::backfill(asked, now).map_err(SyncError::own)?, None),
             SyncPayload::Live => {
                 let watermark = settings::watermark(&mut connection, name, org).await?;
-                let reach = window::live(settings, watermark, now)?;
+                let reach = window::live(settings, watermark, now).map_err(SyncError::own)?;
                 // the first watermark is where the first run begins, so that the next goes on from there even if no call came; one
                 // that is there lies later and stays
                 (reach, Some(reach.window.from))
@@ -194,7 +194,7 @@ impl Run<'_> {
                 told => told?,
             };
             let Some(told) = told else {
-                progress.halve()?;
+                progress.halve().map_err(SyncError::own)?;
                 info!(call.source = %self.source.name(), window.from = %piece.window.from, "the window is too wide, asking for half of it");
                 // the checkpoint must not pass by a page in flight
                 let _quiet = places.all().await?;

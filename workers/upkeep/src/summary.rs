@@ -11,7 +11,10 @@ use callscribe::{
 use diesel_async::AsyncConnection;
 use futures_util::FutureExt;
 
-use crate::{answer::UpkeepError, handler::Run};
+use crate::{
+    answer::{UpkeepError, UpkeepTrouble},
+    handler::Run,
+};
 
 /// Waits before a summary that is not there is asked for again; after the last one the call has none.
 const SCHEDULE: [Duration; 4] = [Duration::from_mins(10), Duration::from_hours(1), Duration::from_hours(6), Duration::from_hours(18)];
@@ -33,7 +36,7 @@ pub(crate) async fn run(run: &Run<'_>) -> Result<(), UpkeepError> {
     let Some(summary) = summary else {
         let times = times_put_off_for(connection, run.job.id, Reason::SummaryNotReady).await?;
         return match usize::try_from(times).ok().and_then(|times| SCHEDULE.get(times)) {
-            Some(wait) => Err(UpkeepError::NoSummaryYet(*wait)),
+            Some(wait) => Err(UpkeepError::own(UpkeepTrouble::NoSummaryYet(*wait))),
             None => Ok(()),
         };
     };

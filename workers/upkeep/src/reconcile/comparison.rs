@@ -1,9 +1,9 @@
 //! How far a comparison has come: the job's checkpoint.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use callscribe::{
-    domain::Window,
+    domain::{SessionId, Window},
     ledger::Claimed,
     schedule::Progress,
     sources::PageCursor,
@@ -36,9 +36,28 @@ pub(super) struct Reading {
     pub(super) comparison: Uuid,
     listed: u64,
     open: u64,
-    /// The beginning of the youngest call counted: pages come oldest first, so what began before it was told twice.
+    /// The beginning of the youngest calls counted: pages come oldest first, so what began before it was told twice.
     #[serde(default)]
     youngest: Option<DateTime<Utc>>,
+    /// The calls that began at that very moment: one of them may be told twice, and another not yet.
+    #[serde(default)]
+    of_youngest: BTreeSet<SessionId>,
+}
+
+impl Reading {
+    fn count(&mut self, call: &Listed) {
+        if self.youngest.is_some_and(|youngest| call.start_time < youngest) {
+            return;
+        }
+        if self.youngest.is_none_or(|youngest| call.start_time > youngest) {
+            self.youngest = Some(call.start_time);
+            self.of_youngest.clear();
+        }
+        if self.of_youngest.insert(call.session_id.clone()) {
+            self.listed += 1;
+            self.open += u64::from(!call.long_over);
+        }
+    }
 }
 
 /// What the days compared so far come to.
@@ -96,17 +115,17 @@ impl Comparison {
             listed: 0,
             open: 0,
             youngest: None,
+            of_youngest: BTreeSet::new(),
         })
     }
 
     /// Counts the calls of a page that no earlier page told.
     pub(super) fn count(&mut self, listed: &[Listed]) {
         let Some(reading) = &mut self.reading else { return };
-        let counted_to = reading.youngest;
-        for call in listed.iter().filter(|call| counted_to.is_none_or(|counted| call.start_time >= counted)) {
-            reading.listed += 1;
-            reading.open += u64::from(!call.long_over);
-            reading.youngest = reading.youngest.max(Some(call.start_time));
+        let mut calls: Vec<_> = listed.iter().collect();
+        calls.sort_unstable_by_key(|call| call.start_time);
+        for call in calls {
+            reading.count(call);
         }
     }
 
@@ -126,8 +145,6 @@ impl Comparison {
 
 #[cfg(test)]
 mod tests {
-    use callscribe::domain::SessionId;
-
     use super::*;
 
     #[test]
@@ -145,5 +162,24 @@ mod tests {
         comparison.count(&[at(1), at(3), at(4)]);
         let counted = comparison.end_day();
         assert_eq!((counted.listed, counted.open), (4, 1));
+    }
+
+    #[test]
+    fn the_last_call_of_a_page_told_again_is_counted_once_and_others_of_its_millisecond_too() {
+        let midnight: DateTime<Utc> = "2026-03-02T00:00:00Z".parse().unwrap();
+        let day = Window::new(midnight, midnight + TimeDelta::days(1)).unwrap();
+        let at = |name: &str, minute: i64| Listed {
+            session_id: SessionId::parse(name).unwrap(),
+            start_time: midnight + TimeDelta::minutes(minute),
+            long_over: true,
+        };
+        let mut comparison = Comparison::of(vec![day]);
+        comparison.reading(day);
+        // a page's calls come in the order of their names
+        comparison.count(&[at("a", 2), at("b", 1), at("c", 2)]);
+        let mut comparison: Comparison = serde_json::from_value(comparison.to_json().unwrap()).unwrap();
+        comparison.count(&[at("a", 2), at("d", 2), at("e", 3)]);
+        comparison.count(&[at("d", 2), at("e", 3), at("f", 3)]);
+        assert_eq!(comparison.end_day().listed, 6);
     }
 }

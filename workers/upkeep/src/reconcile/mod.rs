@@ -50,7 +50,7 @@ pub(crate) async fn run(run: &Run<'_>, task: &Reconcile) -> Result<(), UpkeepErr
             None => close(run, task, &day, &mut comparison).await?,
             Some((piece, cursor)) => match ask(run, source, piece, cursor.as_ref()).await {
                 Err(UpkeepError::Source(SourceError::TooWide { .. })) => {
-                    reading.progress.halve()?;
+                    reading.progress.halve().map_err(UpkeepError::own)?;
                     save(run, &comparison).await?;
                 }
                 page => note(run, &day, page?, cursor, &mut comparison).await?,

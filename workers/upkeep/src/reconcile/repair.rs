@@ -156,7 +156,7 @@ async fn fill(
         }
         let filter = JobFilter { ids, states: vec![state], ..JobFilter::default() };
         let order = ByHand { why: Some("reconcile".to_owned()), again, ..ByHand::new(filter, &task.actor) };
-        let (_, hints) = ledger::requeue_within(transaction, &order).await.map_err(UpkeepError::Requeue)?;
+        let (_, hints) = ledger::requeue_within(transaction, &order).await.map_err(UpkeepError::own)?;
         repaired.hints.extend(hints);
     }
     let new = new_jobs(transaction, house, day, fillings).await?;
