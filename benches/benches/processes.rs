@@ -11,12 +11,13 @@ use anyhow::Result;
 use callscribe_benches::stage::{Process, Stage};
 use callscribe_simulators::{
     transcriber::{Profile, TranscriberPlan},
-    webex::WebexPlan,
+    webex::{CallSpec, Calls, WebexPlan},
 };
 
 /// Enough for every point of the curve.
 const CALLS: u32 = 2_400;
 const TRANSCRIBER_TAKES: Duration = Duration::from_secs(1);
+const SPEECH: Duration = Duration::from_secs(4);
 const AT_ONCE: u32 = 8;
 /// Over which time the rate of a point is taken.
 const WATCHED: Duration = Duration::from_secs(10);
@@ -38,7 +39,12 @@ async fn main() -> Result<()> {
 }
 
 async fn stage(calls: u32, takes: Duration) -> Result<Stage> {
-    Stage::new(WebexPlan::bench(calls), TranscriberPlan { takes, ..TranscriberPlan::new(Profile::OpenAi) }).await
+    // long enough for words: what is heard to be silent is asked of nobody
+    let like = CallSpec::ago(Duration::ZERO).speaking(SPEECH);
+    let plan = WebexPlan { calls: Calls::Many { count: calls, spacing: SPEECH, like: Box::new(like) }, ..WebexPlan::bench(0) };
+    let stage = Stage::new(plan, TranscriberPlan { takes, ..TranscriberPlan::new(Profile::OpenAi) }).await?;
+    // the youngest calls are left for the second run
+    Ok(stage.setting("SYNC_INTERVAL", "5s").setting("DATABASE_POOL_SIZE", "3"))
 }
 
 /// Has every transcription enqueued and nobody to do it.
@@ -55,7 +61,7 @@ fn transcribers(stage: &Stage, count: u32) -> Result<Vec<Process>> {
 }
 
 async fn scaling() -> Result<()> {
-    let stage = stage(CALLS, TRANSCRIBER_TAKES).await?.setting("DATABASE_POOL_SIZE", "3");
+    let stage = stage(CALLS, TRANSCRIBER_TAKES).await?;
     let _scheduler = fill(&stage, CALLS).await?;
     println!("workers  transcriptions/s  of what the transcriber's second allows  CPU of the workers");
     for count in [1, 2, 4, 8] {
