@@ -15,6 +15,8 @@ pub mod hints;
 
 pub mod outbound;
 
+pub mod collector;
+
 pub mod audio;
 
 pub mod store;

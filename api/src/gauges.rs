@@ -24,7 +24,7 @@ use callscribe::{
         logins::{CredentialSeen, credentials},
     },
     telemetry::{
-        chain,
+        ProcessUsage, chain,
         metrics::{self, Registry},
     },
 };
@@ -87,6 +87,7 @@ impl Gauges {
             }
         }
         drop(refreshed);
+        metrics::process_usage(&ProcessUsage::now());
         self.registry.render()
     }
 }

@@ -4,14 +4,17 @@ use std::time::Instant;
 
 use axum::{
     body::Body,
-    extract::Request,
+    extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, Response},
     middleware::Next,
 };
-use tracing::Instrument;
+use callscribe::telemetry::traces::{self, ReceivedRequest};
+use tracing::{Instrument, Span, field};
 use uuid::Uuid;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Says which span of the caller the request belongs to.
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 /// A longer id is not one.
 const LONGEST_ID: usize = 100;
 
@@ -20,11 +23,17 @@ pub(crate) async fn logged(request: Request, next: Next) -> Response<Body> {
     let id = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_plain(id)).map(str::to_owned);
     let id = id.unwrap_or_else(|| Uuid::now_v7().to_string());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let span = tracing::info_span!("request", http.request_id = %id);
+    let span = tracing::info_span!("request", http.request_id = %id, trace_id = field::Empty, span_id = field::Empty);
+    let trace = trace_of(&request);
+    if let Some(ids) = traces::of_span(&trace) {
+        span.record("trace_id", ids.trace_id());
+        span.record("span_id", ids.span_id());
+    }
     let started = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).instrument(trace.clone()).instrument(span.clone()).await;
     let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let status = response.status().as_u16();
+    traces::received_status(&trace, status);
     span.in_scope(|| {
         // probes ask every few seconds; they are worth a line only when the answer is bad
         if response.status().is_success() && !path.starts_with("/api/") {
@@ -37,6 +46,17 @@ pub(crate) async fn logged(request: Request, next: Next) -> Response<Body> {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// The request as it is traced; probes, which ask every few seconds, are not.
+fn trace_of(request: &Request) -> Span {
+    let path = request.uri().path();
+    if !traces::are_on() || !path.starts_with("/api/") {
+        return Span::none();
+    }
+    let parent = request.headers().get(TRACE_PARENT).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    traces::received(ReceivedRequest { method: request.method().as_str(), route, path, parent: parent.as_ref() })
 }
 
 fn is_plain(id: &str) -> bool {

@@ -24,11 +24,13 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let command_line = CommandLine::parse();
     let mut output = Output::of_process();
-    let ended = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::from)
-        .and_then(|runtime| runtime.block_on(commands::run(command_line.command, &mut output)));
+    let ended = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::from).and_then(|runtime| {
+        runtime.block_on(async {
+            let ended = commands::run(command_line.command, &mut output).await;
+            process::deliver_traces().await;
+            ended
+        })
+    });
     match ended {
         Ok(code) => code,
         Err(failure) => failure.tell(),

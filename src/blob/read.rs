@@ -6,8 +6,10 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use serde::de::DeserializeOwned;
+use tracing::{Instrument, Span};
 
 use super::{Blob, BlobError};
+use crate::telemetry::{chain, traces};
 
 /// S3 that sends nothing for so long, half way through an object, has gone.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -44,7 +46,8 @@ impl std::fmt::Debug for Reading {
 impl Blob {
     /// What S3 says about an object; `None` if there is none.
     pub async fn head(&self, key: &str) -> Result<Option<ObjectHead>, BlobError> {
-        let answer = self.client.head_object().bucket(&*self.bucket).key(key).send().await;
+        let answer = self.client.head_object().bucket(&*self.bucket).key(key).send();
+        let answer = answer.instrument(traces::storage("HeadObject", &self.bucket, key)).await;
         match answer.map_err(|error| BlobError::of("look at an object", key, error)) {
             Ok(answer) => Ok(Some(ObjectHead {
                 size: answer.content_length().and_then(|length| u64::try_from(length).ok()).unwrap_or(0),
@@ -60,11 +63,13 @@ impl Blob {
     pub async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Reading, BlobError> {
         const WHAT: &str = "read an object";
         let range = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
-        let answer = self.client.get_object().bucket(&*self.bucket).key(key).set_range(range).send().await;
-        let answer = answer.map_err(|error| BlobError::of(WHAT, key, error))?;
+        let trace = traces::storage("GetObject", &self.bucket, key);
+        let request = self.client.get_object().bucket(&*self.bucket).key(key).set_range(range);
+        let sending = async { request.send().await.map_err(|error| BlobError::of(WHAT, key, error)) };
+        let answer = traces::told(trace.clone(), sending).await?;
         let length = answer.content_length().and_then(|length| u64::try_from(length).ok()).unwrap_or(0);
         let etag = answer.e_tag().unwrap_or_default().to_owned();
-        Ok(Reading { length, etag, bytes: stream(answer.body).boxed() })
+        Ok(Reading { length, etag, bytes: stream(answer.body, trace).boxed() })
     }
 
     /// Reads a document that `put_json` wrote; `None` if there is none, `Corrupt` if it is none of this shape.
@@ -86,15 +91,19 @@ impl Blob {
     }
 }
 
-fn stream(body: ByteStream) -> impl futures_util::Stream<Item = Result<Bytes, BlobError>> {
-    unfold(Some(body), |body| async move {
-        let mut body = body?;
-        match tokio::time::timeout(SILENCE, body.next()).await {
-            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(body))),
-            Ok(None) => None,
-            Ok(Some(Err(error))) => Some((Err(damaged_or_cut(error)), None)),
-            Err(silence) => Some((Err(BlobError::unavailable("read on", silence)), None)),
-        }
+/// The bytes as they come; the span lasts as long as they do.
+fn stream(body: ByteStream, trace: Span) -> impl futures_util::Stream<Item = Result<Bytes, BlobError>> {
+    unfold(Some((body, trace)), |state| async move {
+        let (mut body, trace) = state?;
+        let next = tokio::time::timeout(SILENCE, body.next()).instrument(trace.clone()).await;
+        let error = match next {
+            Ok(Some(Ok(chunk))) => return Some((Ok(chunk), Some((body, trace)))),
+            Ok(None) => return None,
+            Ok(Some(Err(error))) => damaged_or_cut(error),
+            Err(silence) => BlobError::unavailable("read on", silence),
+        };
+        traces::failed(&trace, "storage", &chain(&error));
+        Some((Err(error), None))
     })
 }
 

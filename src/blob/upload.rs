@@ -20,7 +20,7 @@ use super::{
     body::{BLOCK, Gathered, resendable},
     checksum::{Proof, prove, prove_whole},
 };
-use crate::config::Checksums;
+use crate::{config::Checksums, telemetry::traces};
 
 /// What is said about an object beside its bytes.
 #[derive(Debug, Clone, Default)]
@@ -181,9 +181,12 @@ impl Upload {
         }
         parts.last_number += 1;
         let (blob, key, upload_id, number) = (self.blob.clone(), self.key.clone(), parts.upload_id.clone(), parts.last_number);
+        // made here, where the run is known that the part belongs to
+        let trace = traces::storage("UploadPart", &self.blob.bucket, &self.key);
+        trace.record("aws.s3.part_number", i64::from(number));
         parts.on_their_way.spawn(async move {
             let (proof, crc) = prove(checksums, &chunks);
-            let done = blob.send_part(&key, &upload_id, number, chunks, proof, crc).await;
+            let done = traces::told(trace, blob.send_part(&key, &upload_id, number, chunks, proof, crc)).await;
             drop(permit);
             done
         });
@@ -206,7 +209,9 @@ impl Upload {
             Some(Proof::Crc32c(crc)) => request.checksum_crc32_c(crc).checksum_type(ChecksumType::FullObject),
             Some(Proof::Sha256(_) | Proof::Md5(_)) | None => request,
         };
-        let answer = request.send().await.map_err(|error| BlobError::of("complete an upload", &self.key, error))?;
+        let (bucket, key) = (&*self.blob.bucket, self.key.as_str());
+        let sending = async { request.send().await.map_err(|error| BlobError::of("complete an upload", key, error)) };
+        let answer = traces::storing("CompleteMultipartUpload", bucket, key, sending).await?;
         // from here on it is an object: nothing is left to clear away
         self.parts = None;
         Ok(answer.e_tag().unwrap_or_default().to_owned())
@@ -224,7 +229,9 @@ impl Upload {
             Proof::Sha256(sha) => request.checksum_sha256(sha),
             Proof::Md5(md5) => request.content_md5(md5),
         };
-        let answer = request.send().await.map_err(|error| BlobError::of("store an object", &self.key, error))?;
+        let (bucket, key) = (&*self.blob.bucket, self.key.as_str());
+        let sending = async { request.send().await.map_err(|error| BlobError::of("store an object", key, error)) };
+        let answer = traces::storing("PutObject", bucket, key, sending).await?;
         Ok(answer.e_tag().unwrap_or_default().to_owned())
     }
 }
@@ -277,8 +284,9 @@ impl Blob {
         let request = self.client.create_multipart_upload().bucket(&*self.bucket).key(key);
         let request = request.set_content_type(description.content_type.clone());
         let request = request.set_metadata(Some(description.metadata.clone().into_iter().collect()));
-        let answer = request.set_checksum_algorithm(algorithm).set_checksum_type(kind).send().await;
-        let answer = answer.map_err(|error| BlobError::of(WHAT, key, error))?;
+        let request = request.set_checksum_algorithm(algorithm).set_checksum_type(kind);
+        let sending = async { request.send().await.map_err(|error| BlobError::of(WHAT, key, error)) };
+        let answer = traces::storing("CreateMultipartUpload", &self.bucket, key, sending).await?;
         let upload_id = answer.upload_id().map(str::to_owned);
         upload_id.ok_or_else(|| BlobError::unavailable(WHAT, "the answer names no upload"))
     }

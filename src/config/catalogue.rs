@@ -110,6 +110,11 @@ pub const CONCERNS: &[Concern] = &[
     },
     Concern { title: "HTTP", about: "Where processes listen.", settings: ApiSettings::SETTINGS },
     Concern { title: "Logs", about: "See [LOGGING.md](LOGGING.md).", settings: TelemetrySettings::SETTINGS },
+    Concern {
+        title: "Traces",
+        about: "Absent: none. Read by every process that works; see [OPERATIONS.md](OPERATIONS.md#traces).",
+        settings: super::TraceSettings::SETTINGS,
+    },
 ];
 
 /// Prefixes that nobody but us uses: any unknown name under them is a mistake.

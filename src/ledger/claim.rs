@@ -1,5 +1,7 @@
 //! Taking work: one UPDATE for a batch of ids, or for whatever is due.
 
+use std::time::Duration;
+
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
@@ -60,6 +62,10 @@ struct Row {
     #[diesel(sql_type = sql_types::Integer)]
     put_off: i32,
     #[diesel(sql_type = sql_types::BigInt)]
+    waited_ms: i64,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    trace_parent: Option<String>,
+    #[diesel(sql_type = sql_types::BigInt)]
     sources_due: i64,
 }
 
@@ -69,7 +75,8 @@ const CLAIM: &str = "
     UPDATE jobs SET state = 'running', attempt = attempt + 1, run = run + 1, max_attempts = coalesce($4, max_attempts), lease_id = $1, started_at = clock_timestamp(), reason = NULL
     FROM due
     WHERE jobs.id = due.id
-    RETURNING jobs.id, key, source, session_id, transcript_id, payload, checkpoint, priority, attempt, max_attempts, run, put_off, due.sources_due";
+    RETURNING jobs.id, key, source, session_id, transcript_id, payload, checkpoint, priority, attempt, max_attempts, run, put_off, trace_parent,
+              (extract(epoch FROM greatest(started_at - run_at, interval '0')) * 1000)::bigint AS waited_ms, due.sources_due";
 
 /// What people paused. Read by the claim itself: once a pause is committed, no claim that begins takes what it means, whatever the
 /// process has heard of it.
@@ -212,5 +219,8 @@ fn understand(row: Row, kind: JobKind, lease: LeaseId) -> Result<Claimed, String
         run: row.run,
         lease,
         times_put_off: u32::try_from(row.put_off).map_err(negative)?,
+        waited: Duration::from_millis(u64::try_from(row.waited_ms).unwrap_or(0)),
+        // work is done whether or not anyone can read where it came from
+        enqueued_by: row.trace_parent.and_then(|text| text.parse().ok()),
     })
 }

@@ -8,6 +8,7 @@ use crate::{
     domain::{JobId, JobKind, SessionId, SourceName, TranscriptId},
     ledger::Hint,
     store::{Connection, Prepared, StoreError, calls::ExpectedTranscript},
+    telemetry::traces,
 };
 
 /// Work to be done.
@@ -79,15 +80,16 @@ struct Inserted {
 }
 
 /// Adds the jobs that are not there yet, in one statement on the caller's transaction, and returns the hints of those due now:
-/// push them after the commit. A job whose (kind, key) is already there is left as it is, whatever its state.
+/// push them after the commit. A job whose (kind, key) is already there is left as it is, whatever its state. What is traced where this is
+/// called is what the jobs' runs will link to: one value for the statement, NULL where nothing is.
 pub async fn enqueue(connection: &mut Connection, jobs: &[NewJob]) -> Result<Vec<Hint>, StoreError> {
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
     let statement = diesel::sql_query(
         "WITH added AS (
-         INSERT INTO jobs (kind, key, priority, run_at, max_attempts, source, session_id, transcript_id, payload)
-         SELECT kind, key, priority, now() + delay * interval '1 millisecond', max_attempts, source, session_id, transcript_id, payload
+         INSERT INTO jobs (kind, key, priority, run_at, max_attempts, source, session_id, transcript_id, payload, trace_parent)
+         SELECT kind, key, priority, now() + delay * interval '1 millisecond', max_attempts, source, session_id, transcript_id, payload, $10
          FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::smallint[], $6::text[], $7::text[], $8::uuid[], $9::jsonb[])
               AS new (kind, key, priority, delay, max_attempts, source, session_id, transcript_id, payload)
          ON CONFLICT (kind, key) DO NOTHING
@@ -114,7 +116,8 @@ pub async fn enqueue(connection: &mut Connection, jobs: &[NewJob]) -> Result<Vec
     .bind::<sql_types::Array<sql_types::Nullable<sql_types::Uuid>>, _>(
         jobs.iter().map(|job| job.transcript_id.map(|id| id.0)).collect::<Vec<_>>(),
     )
-    .bind::<sql_types::Array<sql_types::Jsonb>, _>(jobs.iter().map(|job| &job.payload).collect::<Vec<_>>());
+    .bind::<sql_types::Array<sql_types::Jsonb>, _>(jobs.iter().map(|job| &job.payload).collect::<Vec<_>>())
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(traces::current().map(|parent| parent.to_string()));
     let inserted: Vec<Inserted> = Prepared(statement).load(connection).await?;
     Ok(inserted.into_iter().filter(|row| row.due).map(|row| Hint { id: JobId(row.id), kind: row.kind, priority: row.priority }).collect())
 }

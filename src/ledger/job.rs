@@ -1,5 +1,7 @@
 //! A job in a worker's hands, and the worker's side of the bargain.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
@@ -9,6 +11,7 @@ use crate::{
     domain::{JobId, JobKind, LeaseId, SessionId, SourceName, TranscriptId},
     ledger::Outcome,
     store::{Connection, Store, StoreError},
+    telemetry::traces::TraceParent,
 };
 
 /// A job's id on its way to Redis.
@@ -53,6 +56,10 @@ pub struct Claimed {
     pub lease: LeaseId,
     /// How often this job answered "later" since it was enqueued or last requeued.
     pub times_put_off: u32,
+    /// How long it had been due when it was claimed.
+    pub waited: Duration,
+    /// The run or request that enqueued it, if that was traced.
+    pub enqueued_by: Option<TraceParent>,
 }
 
 /// What a handler may use while it runs.

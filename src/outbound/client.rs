@@ -10,7 +10,10 @@ use secrecy::ExposeSecret;
 use tracing::{Instrument, field};
 
 use super::Response;
-use crate::{config::NetworkSettings, telemetry::metrics};
+use crate::{
+    config::NetworkSettings,
+    telemetry::{metrics, traces},
+};
 
 /// How long a request may take. A vendor that hangs must not hold a job for ever.
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +158,7 @@ pub struct Client {
     public: Result<reqwest::Client, String>,
     plain_hosts: Vec<String>,
     paths_are_secret: bool,
+    is_counted: bool,
 }
 
 impl Client {
@@ -169,7 +173,7 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let direct = builder(limits).no_proxy().tls_certs_only([]).build().map_err(|why| ClientError { vendor, why })?;
         let public = routed(builder(limits), network).and_then(reqwest::ClientBuilder::build).map_err(|error| chain(&error));
-        Ok(Self { vendor, direct, public, plain_hosts: Vec::new(), paths_are_secret: false })
+        Ok(Self { vendor, direct, public, plain_hosts: Vec::new(), paths_are_secret: false, is_counted: true })
     }
 
     /// Allows plain http to the host of `base`, because someone configured it by name.
@@ -183,6 +187,13 @@ impl Client {
     #[must_use]
     pub fn keeping_paths_secret(mut self) -> Self {
         self.paths_are_secret = true;
+        self
+    }
+
+    /// Leaves its requests out of the figures of vendors, because it asks none.
+    #[must_use]
+    pub fn uncounted(mut self) -> Self {
+        self.is_counted = false;
         self
     }
 
@@ -220,13 +231,18 @@ impl Client {
         let (http, request) = request.build_split();
         let request = request.map_err(|why| OutboundError::Request(why.without_url()))?;
         let host = request.url().host_str().unwrap_or_default().to_owned();
-        let path = if self.paths_are_secret { "[secret]" } else { request.url().path() };
+        let open_path = (!self.paths_are_secret).then(|| request.url().path());
+        let path = open_path.unwrap_or("[secret]");
+        let trace = traces::sent(self.vendor, request.method().as_str(), request.url(), open_path);
         let span = tracing::debug_span!(
             "outbound", vendor = self.vendor, http.method = %request.method(), http.host = %host, http.path = path,
             http.status = field::Empty, duration_ms = field::Empty,
         );
         let started = Instant::now();
-        let answer = http.execute(request).instrument(span.clone()).await.map_err(|why| OutboundError::of(&host, why));
+        let sending = http.execute(request).instrument(trace.clone()).instrument(span.clone());
+        let answer = sending.await.map_err(|why| OutboundError::of(&host, why));
+        let status = answer.as_ref().map(|answer| answer.status().as_u16());
+        traces::sent_status(&trace, status.map_err(|error| (error.word(), error)));
         self.tell(&span, started.elapsed(), &answer);
         Ok(Response::new(host, answer?))
     }
@@ -239,7 +255,9 @@ impl Client {
         span.record("http.status", status.as_str());
         span.record("duration_ms", u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         span.in_scope(|| tracing::debug!("vendor answered"));
-        metrics::vendor_answered(self.vendor, status, took);
+        if self.is_counted {
+            metrics::vendor_answered(self.vendor, status, took);
+        }
     }
 }
 

@@ -259,6 +259,7 @@ impl Fetcher {
                 tracing::error!(job.id = %job.id, "claimed more than there are permits for: handed back soon");
                 return;
             };
+            metrics::job_waited(job.kind, job.waited);
             let permit = permit.lend(job.id);
             if self.claimed.send(Held { job, lost: lease.lost.clone(), permit }).await.is_err() {
                 return;

@@ -9,13 +9,14 @@ use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
 };
+use tracing::Instrument;
 
 use super::{QueueSettings, service::Ended};
 use crate::{
     domain::{JobId, LeaseId, Reason},
     ledger::{self, Claimed, Effect, Failure, Finished, Hint, Next, Outcome, Setback, process_rng},
     store::{Store, StoreError},
-    telemetry::{chain, metrics},
+    telemetry::{chain, metrics, traces},
 };
 
 /// Ends written in one statement.
@@ -47,7 +48,7 @@ impl Finisher {
             let mut setbacks = BTreeMap::<LeaseId, Vec<(Ended, Setback)>>::new();
             for mut end in batch.drain(..) {
                 match end.outcome.take() {
-                    None => count(&end.held.job, "lease_lost", None, end.took),
+                    None => count(&end, "lease_lost", None, Some("the lease was lost: the job runs elsewhere")),
                     Some(Outcome::Done(effect)) if effect.is_none() => plain.entry(end.held.job.lease).or_default().push(end),
                     Some(Outcome::Done(effect)) => {
                         // the semaphore is never closed
@@ -91,7 +92,7 @@ impl Finisher {
             tracing::warn!(lease.id = %lease, jobs.count = jobs.len() - written.len(), "jobs were finished before or their lease was lost");
         }
         for end in ends {
-            count(&end.held.job, "done", None, end.took);
+            count(&end, "done", None, None);
         }
     }
 
@@ -106,8 +107,9 @@ impl Finisher {
         })
         .await;
         for (end, setback) in ends.iter().zip(&setbacks) {
-            count(&end.held.job, setback.next.outcome(), Some(setback.reason), end.took);
-            report(&end.held.job, setback);
+            let went_wrong = matches!(setback.next, Next::Again(_) | Next::Dead).then_some(setback.error.as_str());
+            count(end, setback.next.outcome(), Some(setback.reason), went_wrong);
+            report(end, setback);
         }
     }
 
@@ -121,18 +123,19 @@ impl Finisher {
                 let mut connection = self.store.connection().await?;
                 ledger::finish_with(&mut connection, job, &effect).await
             };
-            match finished.await {
+            // what the effect enqueues follows from the run
+            match finished.instrument(end.trace.clone()).await {
                 Ok(Finished::Written(hints)) => {
-                    count(job, "done", None, end.took);
+                    count(&end, "done", None, None);
                     if !hints.is_empty() && self.hints.send(hints).is_err() {
                         tracing::debug!("the hint pusher is gone; the dispatcher sends these hints");
                     }
                     return;
                 }
-                Ok(Finished::Already) => return count(job, "done", None, end.took),
+                Ok(Finished::Already) => return count(&end, "done", None, None),
                 Ok(Finished::LeaseLost) => {
                     tracing::warn!(job.id = %job.id, "a late finisher: the lease was lost, nothing was written");
-                    return count(job, "lease_lost", None, end.took);
+                    return count(&end, "lease_lost", None, Some("the lease was lost: nothing was written"));
                 }
                 Err(error) => {
                     refusals += u32::from(!error.is_passing());
@@ -178,28 +181,31 @@ impl Finisher {
     }
 }
 
-fn count(job: &Claimed, outcome: &'static str, reason: Option<Reason>, took: Duration) {
-    metrics::run_ended(job.kind, outcome, reason, took);
+fn count(end: &Ended, outcome: &'static str, reason: Option<Reason>, went_wrong: Option<&str>) {
+    metrics::run_ended(end.held.job.kind, outcome, reason, end.took);
+    traces::run_ended(&end.trace, outcome, reason, went_wrong);
 }
 
-fn report(job: &Claimed, setback: &Setback) {
+fn report(end: &Ended, setback: &Setback) {
+    let job = &end.held.job;
+    let trace_id = traces::of_span(&end.trace).map(|ids| ids.trace_id());
     let session = job.session_id.as_ref().map(|id| id.as_str());
     match setback.next {
         Next::Dead => tracing::error!(
             job.id = %job.id, job.kind = %job.kind, job.attempt = job.attempt, call.session_id = session, job.reason = %setback.reason,
-            error = setback.error, hint = setback.reason.advice(), vendor.status = setback.vendor.status, vendor.request_id = setback.vendor.request_id,
+            error = setback.error, trace_id, hint = setback.reason.advice(), vendor.status = setback.vendor.status, vendor.request_id = setback.vendor.request_id,
             "job gave up"
         ),
         Next::Again(wait) => tracing::warn!(
             job.id = %job.id, job.kind = %job.kind, job.attempt = job.attempt, call.session_id = session, job.reason = %setback.reason,
-            error = setback.error, vendor.status = setback.vendor.status, vendor.request_id = setback.vendor.request_id,
+            error = setback.error, trace_id, vendor.status = setback.vendor.status, vendor.request_id = setback.vendor.request_id,
             job.wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "job failed; it will be tried again"
         ),
         Next::Later(wait) => tracing::info!(
-            job.id = %job.id, job.kind = %job.kind, call.session_id = session, job.reason = %setback.reason, error = setback.error,
+            job.id = %job.id, job.kind = %job.kind, call.session_id = session, job.reason = %setback.reason, error = setback.error, trace_id,
             vendor.status = setback.vendor.status, vendor.request_id = setback.vendor.request_id,
             job.wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "job waits"
         ),
-        Next::HandedBack => tracing::info!(job.id = %job.id, job.kind = %job.kind, call.session_id = session, "job handed back"),
+        Next::HandedBack => tracing::info!(job.id = %job.id, job.kind = %job.kind, call.session_id = session, trace_id, "job handed back"),
     }
 }

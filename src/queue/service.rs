@@ -12,7 +12,7 @@ use std::{
 use apalis_core::task::Task;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::mpsc;
-use tracing::Instrument;
+use tracing::{Instrument, Span, field};
 
 use super::backend::Held;
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     ledger::{Claimed, Failure, Handler, Outcome, RunContext},
     outbound::Urgency,
     store::Store,
-    telemetry::chain,
+    telemetry::{chain, traces},
 };
 
 /// A run that ended, on its way to the finisher, its permit still with it.
@@ -29,6 +29,8 @@ pub(super) struct Ended {
     pub(super) held: Held,
     /// `None` when the lease was lost: there is nothing left to say.
     pub(super) outcome: Option<Outcome>,
+    /// The run as it is traced; it is over when its end is written.
+    pub(super) trace: Span,
     pub(super) took: Duration,
 }
 
@@ -53,15 +55,33 @@ impl tower::Service<Task<Held>> for JobService {
     fn call(&mut self, task: Task<Held>) -> Self::Future {
         let service = self.clone();
         let held = task.args;
+        let job = &held.job;
+        let trace = traces::run(traces::Run {
+            kind: job.kind,
+            id: job.id,
+            attempt: job.attempt,
+            run: job.run,
+            source: job.source,
+            session_id: job.session_id.as_ref(),
+            waited: job.waited,
+            enqueued_by: job.enqueued_by.as_ref(),
+        });
         let span = tracing::info_span!(
             "job",
-            job.id = held.job.id.0,
-            job.kind = %held.job.kind,
-            job.attempt = held.job.attempt,
-            call.session_id = held.job.session_id.as_ref().map(|id| id.as_str()),
+            job.id = job.id.0,
+            job.kind = %job.kind,
+            job.attempt = job.attempt,
+            call.session_id = job.session_id.as_ref().map(|id| id.as_str()),
+            trace_id = field::Empty,
+            span_id = field::Empty,
         );
+        if let Some(ids) = traces::of_span(&trace) {
+            span.record("trace_id", ids.trace_id());
+            span.record("span_id", ids.span_id());
+        }
         // a task of its own: runs of one lane use every core, and one that blocks holds up no other
-        let run = tokio::spawn(service.run(held).instrument(span));
+        // what asks for the current span means the trace's, so that is the inner one
+        let run = tokio::spawn(service.run(held, trace.clone()).instrument(trace).instrument(span));
         async move {
             if let Err(error) = run.await {
                 tracing::error!(error = %chain(&error), "a run broke outside its handler");
@@ -73,14 +93,14 @@ impl tower::Service<Task<Held>> for JobService {
 }
 
 impl JobService {
-    async fn run(self, held: Held) {
+    async fn run(self, held: Held, trace: Span) {
         let context = RunContext { stop: held.lost.clone(), store: self.store.clone(), hints: self.hints.clone() };
         let began = Instant::now();
         let outcome = tokio::select! {
             outcome = run_bounded(&*self.handler, &held.job, &context) => Some(outcome),
             () = lost_and_waited(&held) => None,
         };
-        let ended = Ended { held, outcome, took: began.elapsed() };
+        let ended = Ended { held, outcome, trace, took: began.elapsed() };
         if self.ended.send(ended).await.is_err() {
             tracing::error!("the finisher is gone: this run's end is left to the sweep");
         }

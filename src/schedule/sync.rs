@@ -10,6 +10,7 @@ use crate::{
     domain::{JobId, JobKind, PRIORITY_FRESH, SourceName},
     ledger::Hint,
     store::{Connection, StoreError},
+    telemetry::traces,
 };
 
 /// A run of the sync, or of the enrichment, that was asked for.
@@ -72,10 +73,10 @@ async fn enqueue_live(
              SELECT CASE WHEN $4 IS NULL THEN clock_timestamp()
                          ELSE date_bin($4 * interval '1 millisecond', now(), timestamptz 'epoch') END AS at),
          created AS (
-             INSERT INTO jobs (kind, key, source, max_attempts, payload)
+             INSERT INTO jobs (kind, key, source, max_attempts, trace_parent, payload)
              SELECT $5,
                     $1 || CASE WHEN $4 IS NULL THEN '/now/' ELSE '/tick/' END || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
-                    $1, $2, $3
+                    $1, $2, $6, $3
              FROM moment WHERE NOT EXISTS (SELECT FROM live)
              ON CONFLICT (kind, key) DO NOTHING RETURNING id)
          SELECT id, true AS created FROM created UNION ALL SELECT id, false FROM live",
@@ -85,6 +86,7 @@ async fn enqueue_live(
     .bind::<sql_types::Jsonb, _>(SyncPayload::Live.to_json())
     .bind::<sql_types::Nullable<sql_types::BigInt>, _>(tick)
     .bind::<sql_types::Text, _>(kind.as_str())
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(traces::current().map(|parent| parent.to_string()))
     .load(connection)
     .await?;
     Ok(rows.into_iter().next().map(|row| SyncRun { id: JobId(row.id), kind, created: row.created }))
@@ -158,8 +160,8 @@ pub(super) async fn enqueue_for_event(
         "WITH last AS (
              SELECT coalesce(started_at, created_at) AS at FROM jobs
              WHERE kind = 'sync' AND key > $1 || '/event/' AND key < $1 || '/event0' ORDER BY key DESC LIMIT 1)
-         INSERT INTO jobs (kind, key, source, max_attempts, payload, run_at)
-         SELECT 'sync', $1 || '/event/' || to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), $1, $2, $3,
+         INSERT INTO jobs (kind, key, source, max_attempts, payload, trace_parent, run_at)
+         SELECT 'sync', $1 || '/event/' || to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), $1, $2, $3, $5,
                 greatest(now(), (SELECT at FROM last) + $4 * interval '1 millisecond')
          ON CONFLICT (kind, key) DO NOTHING RETURNING id, run_at <= now() AS due",
     )
@@ -167,6 +169,7 @@ pub(super) async fn enqueue_for_event(
     .bind::<sql_types::SmallInt, _>(i16::try_from(JobKind::Sync.default_max_attempts()).unwrap_or(i16::MAX))
     .bind::<sql_types::Jsonb, _>(SyncPayload::Live.to_json())
     .bind::<sql_types::BigInt, _>(i64::try_from(every.as_millis()).unwrap_or(i64::MAX))
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(traces::current().map(|parent| parent.to_string()))
     .load(connection)
     .await?;
     Ok(match made.into_iter().next() {

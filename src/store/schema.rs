@@ -208,6 +208,7 @@ diesel::table! {
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         batch_id -> Nullable<Int8>,
+        trace_parent -> Nullable<Text>,
     }
 }
 

@@ -94,8 +94,14 @@ pub(super) const POSTGRES_UP: Metric =
     Metric::gauge("callscribe_postgres_up", &[], "1 while PostgreSQL answers; at 0 the figures from the ledger are as they last were");
 pub(super) const BUDGET: Metric =
     Metric::gauge("callscribe_vendor_budget_remaining", &["budget"], "Requests left in the budget that all machines share");
-pub(super) const STARTED: Metric =
-    Metric::gauge("callscribe_process_start_time_seconds", &[], "When the process started, in seconds since 1970");
+pub(super) const STARTED: Metric = Metric::gauge("process_start_time_seconds", &[], "When the process started, in seconds since 1970");
+pub(super) const CPU_SECONDS: Metric =
+    Metric::gauge("process_cpu_seconds_total", &[], "Processor time used, in seconds, by the process and its kernel work");
+pub(super) const RESIDENT_BYTES: Metric = Metric::gauge("process_resident_memory_bytes", &[], "Memory held in RAM; Linux only");
+pub(super) const VIRTUAL_BYTES: Metric = Metric::gauge("process_virtual_memory_bytes", &[], "Addresses in use; Linux only");
+pub(super) const THREADS: Metric = Metric::gauge("process_threads", &[], "Threads of the operating system; Linux only");
+pub(super) const OPEN_FDS: Metric = Metric::gauge("process_open_fds", &[], "Files, sockets and the like that are open");
+pub(super) const MAX_FDS: Metric = Metric::gauge("process_max_fds", &[], "How many of them may be open");
 pub(super) const BUILD: Metric = Metric::gauge("callscribe_build_info", &["version"], "Always 1; the label is the version");
 pub(super) const LEADER: Metric = Metric::gauge("callscribe_scheduler_leader", &[], "1 in the scheduler that leads, 0 in those that wait");
 pub(super) const ATTEMPTS: Metric = Metric::counter(
@@ -104,6 +110,16 @@ pub(super) const ATTEMPTS: Metric = Metric::counter(
     "Runs of jobs by how they ended: done, later, failed, dead, handed_back; reason is empty for done",
 );
 pub(super) const RUN_SECONDS: Metric = Metric::histogram("callscribe_run_duration_seconds", &["kind", "outcome"], "Seconds a run took");
+pub(super) const JOB_WAIT: Metric = Metric::histogram(
+    "callscribe_job_wait_seconds",
+    &["kind"],
+    "Seconds between the moment a job was due and its claim, put off and tried again included",
+);
+pub(super) const SPANS: Metric = Metric::counter(
+    "callscribe_trace_spans_total",
+    &["outcome"],
+    "Spans by what became of them: sent; queue_full (the collector is slow or away), unreachable (it took none in time), refused, late (it was still away at the end)",
+);
 pub(super) const SWEPT: Metric =
     Metric::counter("callscribe_jobs_swept_total", &[], "Jobs taken back from workers that vanished; counted by the scheduler that leads");
 pub(super) const LEASES_LOST: Metric = Metric::counter(
@@ -215,9 +231,17 @@ pub const CATALOGUE: &[Metric] = &[
     BUDGET_SHARED,
     LEADER,
     STARTED,
+    CPU_SECONDS,
+    RESIDENT_BYTES,
+    VIRTUAL_BYTES,
+    THREADS,
+    OPEN_FDS,
+    MAX_FDS,
     BUILD,
     ATTEMPTS,
     RUN_SECONDS,
+    JOB_WAIT,
+    SPANS,
     SWEPT,
     LEASES_LOST,
     HINTS_LOST,

@@ -7,13 +7,13 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use super::catalogue::{CATALOGUE, Metric, MetricType};
 use super::{
-    TelemetryError,
+    ProcessUsage, TelemetryError,
     catalogue::{
         ACCESS_LEFT, ADVISED_SLOTS, ADVISED_WORKERS, ARRIVALS, ATTEMPTS, AUDIO_SECONDS, BUDGET, BUDGET_SHARED, BUILD, BYTES, CALLS,
-        COMPLETENESS_AGE, COMPLETENESS_GAPS, CONCURRENCY, ENRICHED, GAPS, HINTS_LOST, JOBS, LANE_DEPTH, LEADER, LEASES_LOST, LOGIN_NEEDED,
-        OLDEST_DUE, PAUSED, POSTGRES_UP, QUARANTINED, RATE_LIMITED, REDIS_UP, REFRESH_LEFT, REFRESHES, RUN_SECONDS, SERVICE, SLO_AGE,
-        SLO_GOAL, SLOTS_BUSY, STARTED, SWEPT, SYNC_AGE, SYNCS, VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS, WEBHOOK_ACTIVE,
-        WEBHOOK_REACTIVATED, WEBHOOKS, WORKERS,
+        COMPLETENESS_AGE, COMPLETENESS_GAPS, CONCURRENCY, CPU_SECONDS, ENRICHED, GAPS, HINTS_LOST, JOB_WAIT, JOBS, LANE_DEPTH, LEADER,
+        LEASES_LOST, LOGIN_NEEDED, MAX_FDS, OLDEST_DUE, OPEN_FDS, PAUSED, POSTGRES_UP, QUARANTINED, RATE_LIMITED, REDIS_UP, REFRESH_LEFT,
+        REFRESHES, RESIDENT_BYTES, RUN_SECONDS, SERVICE, SLO_AGE, SLO_GOAL, SLOTS_BUSY, SPANS, STARTED, SWEPT, SYNC_AGE, SYNCS, THREADS,
+        VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS, VIRTUAL_BYTES, WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED, WEBHOOKS, WORKERS,
     },
 };
 use crate::domain::{EventKind, JobKind, Reason, SourceName};
@@ -92,6 +92,33 @@ pub fn run_ended(kind: JobKind, outcome: &'static str, reason: Option<Reason>, t
     let reason = reason.map_or("", Reason::as_str);
     ::metrics::counter!(ATTEMPTS.name, "kind" => kind.as_str(), "outcome" => outcome, "reason" => reason).increment(1);
     ::metrics::histogram!(RUN_SECONDS.name, "kind" => kind.as_str(), "outcome" => outcome).record(took);
+}
+
+/// A job was claimed that had been due for so long.
+pub fn job_waited(kind: JobKind, waited: Duration) {
+    ::metrics::histogram!(JOB_WAIT.name, "kind" => kind.as_str()).record(waited);
+}
+
+/// Spans were sent, or dropped and why.
+pub fn spans(outcome: &'static str, spans: usize) {
+    ::metrics::counter!(SPANS.name, "outcome" => outcome).increment(number(spans));
+}
+
+/// What this process uses of its machine; what is not known here is left out.
+pub fn process_usage(usage: &ProcessUsage) {
+    let figures = [
+        (CPU_SECONDS, usage.cpu_seconds),
+        (RESIDENT_BYTES, usage.resident_bytes),
+        (VIRTUAL_BYTES, usage.virtual_bytes),
+        (THREADS, usage.threads),
+        (OPEN_FDS, usage.open_fds),
+        (MAX_FDS, usage.max_fds),
+    ];
+    for (metric, figure) in figures {
+        if let Some(figure) = figure {
+            ::metrics::gauge!(metric.name).set(figure);
+        }
+    }
 }
 
 /// Jobs of vanished workers were taken back.
@@ -294,9 +321,13 @@ mod tests {
     fn names_follow_the_conventions_and_are_described_in_the_document() {
         let document = include_str!("../../docs/LOGGING.md");
         for metric in CATALOGUE {
-            assert!(metric.name.starts_with("callscribe_"), "{}", metric.name);
+            // what every process has bears the names that Prometheus's own client libraries agreed on, so that common boards find it
+            let of_any_process = metric.name.starts_with("process_") && metric.labels.is_empty();
+            assert!(metric.name.starts_with("callscribe_") || of_any_process, "{}", metric.name);
             assert_eq!(CATALOGUE.iter().filter(|other| other.name == metric.name).count(), 1, "{} is listed twice", metric.name);
-            assert_eq!(metric.kind == MetricType::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            // counters of the recorder hold whole numbers: processor time, which only grows, is shown as a gauge
+            let counts = metric.kind == MetricType::Counter || metric.name == CPU_SECONDS.name;
+            assert_eq!(counts, metric.name.ends_with("_total"), "{}", metric.name);
             let row = format!("| `{}` | {} | {} |", metric.name, metric.labels.join(", "), metric.about);
             assert!(document.contains(&row), "docs/LOGGING.md lacks the row\n{row}");
         }

@@ -5,9 +5,12 @@
 mod catalogue;
 mod chain;
 pub mod metrics;
+mod process;
 mod redact;
 mod subscriber;
+pub mod traces;
 
 pub use chain::chain;
+pub use process::ProcessUsage;
 pub use redact::{Number, host_of};
-pub use subscriber::{TelemetryError, start_logging, start_logging_to};
+pub use subscriber::{TelemetryError, start_logging, start_logging_to, start_tracing};

@@ -4,7 +4,8 @@ use std::{fs::File, io::IsTerminal, sync::Mutex};
 
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::{LogFormat, TelemetrySettings};
+use super::traces::{self, SpanQueue};
+use crate::config::{LogFormat, TelemetrySettings, TraceSettings};
 
 /// Logging could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -27,16 +28,36 @@ pub enum TelemetryError {
 
 /// Crates whose `info` is about themselves rather than about our work.
 const QUIET: &str = "hyper=warn,hyper_util=warn,h2=warn,aws=warn,aws_config=warn,aws_smithy_runtime=warn,aws_sdk_s3=warn,\
-     tokio_postgres=warn,apalis=warn,apalis_core=warn,s3s=warn,reqwest=warn,rustls=warn";
+     tokio_postgres=warn,apalis=warn,apalis_core=warn,s3s=warn,reqwest=warn,rustls=warn,callscribe::traces=off";
 
 /// Starts logging to standard error for the life of the process.
 ///
 /// # Errors
 /// When the filter does not parse, or when logging was started before.
 pub fn start_logging(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
+    let log = to_standard_error(settings)?;
+    tracing_subscriber::registry().with(log).try_init().map_err(|_| TelemetryError::Started)
+}
+
+/// The same, and spans into the queue that is returned; `about` is what is said of this process beside its service.
+///
+/// # Errors
+/// When the filter does not parse, or when logging was started before.
+pub fn start_tracing(
+    settings: &TelemetrySettings,
+    traces: &TraceSettings,
+    about: &[(&'static str, String)],
+) -> Result<SpanQueue, TelemetryError> {
+    let log = to_standard_error(settings)?;
+    let (spans, queue) = traces::layer(traces, about);
+    tracing_subscriber::registry().with(vec![log, spans]).try_init().map_err(|_| TelemetryError::Started)?;
+    Ok(queue)
+}
+
+fn to_standard_error(settings: &TelemetrySettings) -> Result<Box<dyn Layer<Registry> + Send + Sync>, TelemetryError> {
     let terminal = std::io::stderr().is_terminal();
     let format = settings.format.unwrap_or(if terminal { LogFormat::Human } else { LogFormat::Json });
-    start(settings, format, terminal, std::io::stderr)
+    layer(settings, format, terminal, std::io::stderr)
 }
 
 /// Starts logging to a file for the life of the process, for commands whose screen is for something else.
@@ -44,10 +65,16 @@ pub fn start_logging(settings: &TelemetrySettings) -> Result<(), TelemetryError>
 /// # Errors
 /// When the filter does not parse, or when logging was started before.
 pub fn start_logging_to(settings: &TelemetrySettings, file: File) -> Result<(), TelemetryError> {
-    start(settings, settings.format.unwrap_or(LogFormat::Human), false, Mutex::new(file))
+    let log = layer(settings, settings.format.unwrap_or(LogFormat::Human), false, Mutex::new(file))?;
+    tracing_subscriber::registry().with(log).try_init().map_err(|_| TelemetryError::Started)
 }
 
-fn start<W>(settings: &TelemetrySettings, format: LogFormat, colours: bool, writer: W) -> Result<(), TelemetryError>
+fn layer<W>(
+    settings: &TelemetrySettings,
+    format: LogFormat,
+    colours: bool,
+    writer: W,
+) -> Result<Box<dyn Layer<Registry> + Send + Sync>, TelemetryError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -57,7 +84,7 @@ where
         // the job's span (kind, id, call) goes with every line of its run, so that a line reads alone
         LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter(&settings.filter)?)).try_init().map_err(|_| TelemetryError::Started)
+    Ok(layer.with_filter(filter(&settings.filter)?).boxed())
 }
 
 /// The filter given, after what quietens other people's crates, so that naming one of them turns it up again.

@@ -37,6 +37,7 @@ mod requeue;
 mod s3_matrix;
 mod source_conformance;
 mod sync;
+mod traces;
 mod transcribe;
 mod upkeep;
 mod vendor_transcripts;

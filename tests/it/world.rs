@@ -164,6 +164,12 @@ impl Process {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
+    /// What it logged so far, line by line; `LOG_FORMAT=json` makes every line an object.
+    pub(crate) fn log_lines(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(&self.log).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let log = self.log.clone();
         harness::eventually(&format!("the process ends; its log is {}", log.display()), async || self.child.try_wait().unwrap()).await

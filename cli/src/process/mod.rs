@@ -13,7 +13,7 @@ pub(crate) use engines::Engines;
 pub(crate) use home::Home;
 pub(crate) use lanes::{lanes, workers_options};
 pub(crate) use signals::shutdown_on_signal;
-pub(crate) use start::{Process, start};
+pub(crate) use start::{Process, deliver_traces, start};
 pub(crate) use together::Together;
 pub(crate) use uploads::clear_stale_uploads;
 pub(crate) use whole::{Whole, WholeOptions};

@@ -109,7 +109,9 @@ impl Webex {
         let files = settings
             .download_hosts
             .named()
-            .fold(Client::through(&settings.network, "webex-files", Limits::DOWNLOAD)?, Client::allowing_plain_host);
+            .fold(Client::through(&settings.network, "webex-files", Limits::DOWNLOAD)?, Client::allowing_plain_host)
+            // a link is a key: of it only the host may be told
+            .keeping_paths_secret();
         Ok(Self {
             listing: Listing {
                 path: settings.tasks_path.clone(),
