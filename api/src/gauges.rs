@@ -22,6 +22,7 @@ use callscribe::{
         StoreError,
         completeness::{Accounts, accounts},
         logins::{CredentialSeen, credentials},
+        retention::last_report,
     },
     telemetry::{
         ProcessUsage, chain,
@@ -76,6 +77,7 @@ impl Gauges {
                     show_credentials(&asked.credentials);
                     show_completeness(&asked.accounts);
                     asked.syncs.iter().for_each(|sync| metrics::sync_age(sync.source, sync.age));
+                    metrics::audio_untranscribed(asked.untranscribed);
                     metrics::workers_alive(asked.workers);
                     metrics::postgres_up(true);
                 }
@@ -101,6 +103,7 @@ struct Asked {
     oldest: Vec<Freshness>,
     advice: BTreeMap<JobKind, Advice>,
     syncs: Vec<SyncAge>,
+    untranscribed: i64,
 }
 
 /// How far back setbacks are asked for: what bounds work now.
@@ -117,8 +120,9 @@ async fn ask(state: &ApiState) -> Result<Asked, StoreError> {
     let advice = advise_all(&depths, &rates, &setbacks, &state.goals, &state.work);
     let oldest = freshness(&mut connection).await?;
     let syncs = sync_ages(&mut connection).await?;
+    let untranscribed = last_report(&mut connection).await?.map_or(0, |report| report.untranscribed);
     let workers = i64::try_from(alive).unwrap_or(i64::MAX);
-    Ok(Asked { depths, workers, credentials, accounts, rates, oldest, advice, syncs })
+    Ok(Asked { depths, workers, credentials, accounts, rates, oldest, advice, syncs, untranscribed })
 }
 
 fn show_pace(asked: &Asked, kinds: &BTreeSet<String>, goals: &SloSettings) {

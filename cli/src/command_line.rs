@@ -57,6 +57,10 @@ pub(crate) enum Command {
     Queue(commands::queue::Arguments),
     /// List calls, and show everything that ever happened to one
     Calls(commands::calls::Arguments),
+    /// Show what retention would delete now
+    Retention(commands::retention::Arguments),
+    /// Show what retention deleted, object by object
+    Deletions(commands::retention::DeletionsArguments),
     /// Log in to Webex Contact Center, and manage what it sends us by itself
     Webex(commands::webex::Arguments),
     /// Print the documents that are generated from the code

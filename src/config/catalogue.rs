@@ -61,6 +61,11 @@ pub const CONCERNS: &[Concern] = &[
         about: "Read by `scheduler`: how long what is over stays in the database.",
         settings: super::KeepSettings::SETTINGS,
     },
+    Concern {
+        title: "Retention",
+        about: "Read by `scheduler` and `worker upkeep`, which needs the settings of S3 for it: what is deleted by its age.",
+        settings: super::RetentionSettings::SETTINGS,
+    },
     Concern { title: "Work", about: "How jobs are held, tried again and handed back.", settings: WorkSettings::SETTINGS },
     Concern {
         title: "Freshness",

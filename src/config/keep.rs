@@ -2,10 +2,10 @@
 
 use std::{str::FromStr, time::Duration};
 
-use super::{Reader, Setting};
+use super::{Reader, RetentionSettings, Setting};
 
 /// How long rows are kept whose work is over. `None`: for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeepSettings {
     /// `KEEP_DONE_JOBS`: jobs that are done, with their attempts; leases of workers that ended; backfills that are finished.
     pub done_jobs: Option<Duration>,
@@ -13,6 +13,8 @@ pub struct KeepSettings {
     pub dead_jobs: Option<Duration>,
     /// `KEEP_QUARANTINED`: elements of vendors' pages that could not be read, since they last came.
     pub quarantined: Option<Duration>,
+    /// How long audio is kept in the bucket: removed by a job of its own.
+    pub retention: RetentionSettings,
 }
 
 /// The scheduler names a run by its tick or night, and a run that it finds it does not enqueue again: what is younger must stay.
@@ -51,6 +53,7 @@ impl KeepSettings {
 
     /// Reads the group.
     pub fn read(reader: &mut Reader<'_>) -> Self {
+        let retention = RetentionSettings::read(reader);
         let mut kept = |setting: &Setting, default: Option<Duration>| {
             let given: Option<Kept> = reader.parsed(setting, "a span of time such as `30d`, or `forever`");
             given.map_or(default, |Kept(kept)| kept)
@@ -60,6 +63,7 @@ impl KeepSettings {
             done_jobs: kept(&Self::DONE_JOBS, default.done_jobs),
             dead_jobs: kept(&Self::DEAD_JOBS, default.dead_jobs),
             quarantined: kept(&Self::QUARANTINED, default.quarantined),
+            retention,
         };
         if settings.done_jobs.is_some_and(|age| age < SHORTEST_DONE) {
             reader.complain(Self::DONE_JOBS.name, "is too short: at least `2d`, so that no run of today or last night is enqueued twice");
@@ -71,7 +75,7 @@ impl KeepSettings {
 impl Default for KeepSettings {
     fn default() -> Self {
         let days = |days: u64| Some(Duration::from_hours(24 * days));
-        Self { done_jobs: days(30), dead_jobs: None, quarantined: days(90) }
+        Self { done_jobs: days(30), dead_jobs: None, quarantined: days(90), retention: RetentionSettings::default() }
     }
 }
 

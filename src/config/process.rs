@@ -58,8 +58,12 @@ impl ProcessSettings {
         if asks_webex && !WebexSettings::is_given(reader) {
             reader.complain("WEBEX_CC_ORG_ID", "is missing: without it, and the credentials beside it, there is no source of calls");
         }
-        let storage = works_on(&[JobKind::Recording, JobKind::Transcription]).then(|| BlobSettings::read(reader)).flatten();
-        if works_on(&[JobKind::Recording, JobKind::Transcription]) && storage.is_none() {
+        let keep = KeepSettings::read(reader);
+        let needs_bucket = works_on(&[JobKind::Recording, JobKind::Transcription]);
+        // retention waits for a worker that has the bucket's settings: the rest of upkeep works without
+        let uses_bucket = needs_bucket || (works_on(&[JobKind::Upkeep]) && keep.retention.deletes());
+        let storage = uses_bucket.then(|| BlobSettings::read(reader)).flatten();
+        if needs_bucket && storage.is_none() {
             reader.complain("CALL_RECORDING_BUCKET", "is missing: recordings are kept in it");
         }
         Self {
@@ -71,7 +75,7 @@ impl ProcessSettings {
             sync: SyncSettings::read(reader),
             enrich: EnrichSettings::read(reader),
             reconcile: ReconcileSettings::read(reader),
-            keep: KeepSettings::read(reader),
+            keep,
             chats: ChatSettings::read(reader),
             recording: RecordingSettings::read(reader),
             api: ApiSettings::read(reader),

@@ -12,6 +12,8 @@ vocabulary! {
         NoRecording = "no_recording",
         /// The vendor deleted the recording.
         RecordingPurged = "recording_purged",
+        /// Retention deleted the audio.
+        AudioDeleted = "audio_deleted",
         /// The download link ended before the download did.
         LinkExpired = "link_expired",
         /// Fewer bytes came than were promised.
@@ -99,7 +101,7 @@ impl Reason {
     /// Whether it is an end that was to be expected: what is missing for this reason is explained, not lost.
     #[must_use]
     pub const fn explains_absence(self) -> bool {
-        matches!(self, Self::NoRecording | Self::RecordingPurged | Self::NoTranscript | Self::Cancelled)
+        matches!(self, Self::NoRecording | Self::RecordingPurged | Self::AudioDeleted | Self::NoTranscript | Self::Cancelled)
     }
 
     /// Whether what a job died of may have passed by itself, so that trying once more makes sense without a person's doing.
@@ -132,6 +134,7 @@ impl Reason {
             | Self::Unexpected => true,
             Self::NoRecording
             | Self::RecordingPurged
+            | Self::AudioDeleted
             | Self::RecordingEmpty
             | Self::NotAudio
             | Self::RecordingTooLarge
@@ -158,6 +161,7 @@ impl Reason {
                 "look at the call in the vendor's portal; if it has a recording after all, `callscribe requeue --session ID`"
             }
             Self::RecordingPurged => "nothing can bring it back; check the vendor's retention against how far behind the pipeline runs",
+            Self::AudioDeleted => "nothing can bring it back: `RETENTION_AUDIO` was over; `callscribe deletions` shows the proof",
             Self::LinkExpired | Self::RecordingTruncated | Self::VendorUnavailable => {
                 "nothing while it retries; once dead, requeue it when the vendor is well"
             }

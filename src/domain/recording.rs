@@ -20,6 +20,52 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// `call_recordings.status`.
+    RecordingStatus ("recording status") {
+        /// The vendor offers it.
+        Available = "available",
+        /// Its bytes are in S3.
+        Stored = "stored",
+        /// Policy does not copy this leg.
+        Skipped = "skipped",
+        /// Retention decided that its audio goes; its objects are being deleted.
+        Deleting = "deleting",
+        /// Its audio is gone for good.
+        Deleted = "deleted",
+    }
+}
+
+vocabulary! {
+    /// What is to become of audio that is older than the shortest age of any queue.
+    RetentionVerdict ("verdict of retention") {
+        /// It goes.
+        Due = "due",
+        /// Its queue is kept longer.
+        Kept = "kept",
+        /// Its call is held.
+        Held = "held",
+        /// Its transcript is not complete.
+        Untranscribed = "untranscribed",
+        /// A job of its call is due or running: it goes another day.
+        InUse = "in_use",
+    }
+}
+
+impl RecordingStatus {
+    /// Whether the move is legal. A move to itself is: everything runs twice without harm.
+    #[must_use]
+    pub const fn may_become(self, next: Self) -> bool {
+        use RecordingStatus::{Available, Deleted, Deleting, Skipped, Stored};
+        match self {
+            Available | Skipped => matches!(next, Available | Skipped | Stored),
+            Stored => matches!(next, Stored | Deleting),
+            Deleting => matches!(next, Deleting | Deleted),
+            Deleted => matches!(next, Deleted),
+        }
+    }
+}
+
 /// Which recordings of a call are copied, beside the call's own, which always is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegPolicy {

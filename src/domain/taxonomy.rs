@@ -66,7 +66,7 @@ impl Reason {
             | Self::LowCoverage
             | Self::Repetition
             | Self::UnreadableAnswer => ReasonClass::Provider,
-            Self::RecordingEmpty | Self::NotAudio | Self::AudioUndecodable | Self::Cancelled => ReasonClass::Data,
+            Self::RecordingEmpty | Self::NotAudio | Self::AudioUndecodable | Self::AudioDeleted | Self::Cancelled => ReasonClass::Data,
             Self::RecordingTooLarge
             | Self::HostNotAllowed
             | Self::LoginNeeded
@@ -136,6 +136,9 @@ impl Reason {
             }
             Self::Unfinished => "It goes on from its checkpoint after other work had its turn; no attempt is used.",
             Self::ShutDown => "Another worker takes it at once; no attempt is used.",
+            Self::AudioDeleted => {
+                "Nothing more, and it is not fetched again: it deleted the audio itself when `RETENTION_AUDIO` said so. A transcript that is complete stays."
+            }
             Self::NoRecording
             | Self::RecordingPurged
             | Self::RecordingTooLarge
@@ -171,6 +174,7 @@ impl Reason {
             }
             Self::StorageCorrupt => commands.extend([again(" --from recording --dry-run"), again(" --from recording --rate 1/s")]),
             Self::Cancelled => commands.push(again(" --state cancelled --dry-run")),
+            Self::AudioDeleted => commands.push("callscribe deletions".to_owned()),
             Self::RecordingPurged
             | Self::RecordingNotReady
             | Self::TranscriptNotReady

@@ -13,6 +13,7 @@ use crate::{
         alerts::Condition,
         completeness::accounts,
         logins::{CredentialSeen, credentials},
+        retention::last_report,
     },
 };
 
@@ -63,6 +64,16 @@ pub async fn conditions(
             let subject = format!("{} {}", account.source, count.kind);
             found.push(condition("CallscribeGaps", &subject, number(count.gaps), summary, "callscribe reconcile --wait".to_owned()));
         }
+    }
+    if let Some(report) = last_report(connection).await?.filter(|report| report.untranscribed > 0) {
+        let summary = format!("{} recordings are kept beyond their age: their transcripts are not complete", report.untranscribed);
+        found.push(condition(
+            "CallscribeAudioUntranscribed",
+            "audio",
+            number(report.untranscribed),
+            summary,
+            "callscribe retention".to_owned(),
+        ));
     }
     found.extend(credentials(connection).await?.iter().filter_map(|credential| login(credential, now)));
     Ok(found)

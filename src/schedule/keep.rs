@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::{config::KeepSettings, ledger, store::Connection, telemetry::chain};
+use super::retention::enqueue_retention;
+use crate::{
+    config::KeepSettings,
+    ledger,
+    store::{Connection, StoreError},
+    telemetry::chain,
+};
 
 /// Rows removed with one round: some ten milliseconds of work, and ten times as many as the busiest second brings.
 const BATCH: u16 = 1_000;
@@ -29,7 +35,7 @@ impl Keeping {
         if Instant::now() < self.look_at {
             return;
         }
-        let pruned = match ledger::prune(connection, keep, BATCH).await {
+        let pruned = match tidy(connection, keep).await {
             Ok(pruned) => pruned,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "cannot remove what is over; trying again later");
@@ -49,4 +55,14 @@ impl Keeping {
             self.look_at = Instant::now() + PAUSE;
         }
     }
+}
+
+/// Retention has a job of its own, which works on S3 as well; the rest is removed here.
+async fn tidy(connection: &mut Connection, keep: &KeepSettings) -> Result<ledger::Pruned, StoreError> {
+    if keep.retention.deletes()
+        && let Some(hint) = enqueue_retention(connection).await?
+    {
+        tracing::info!(job.id = %hint.id, "retention enqueued");
+    }
+    ledger::prune(connection, keep, BATCH).await
 }

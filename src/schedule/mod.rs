@@ -14,6 +14,7 @@ mod logins;
 mod payload;
 mod progress;
 mod reconcile;
+mod retention;
 mod scheduler;
 mod sync;
 mod upkeep;

@@ -14,6 +14,8 @@ pub enum UpkeepTask {
     Summarise,
     /// Looks whether the vendor still sends us what we subscribed, and switches on again what it switched off.
     Subscriptions,
+    /// Deletes audio that is kept no longer.
+    Retention,
 }
 
 /// Which calls are compared, and what is done about those that are missing.

@@ -9,7 +9,10 @@ use uuid::Uuid;
 
 use crate::{
     domain::{CallTranscriptStatus, SessionId, SourceName},
-    store::{Connection, StoreError},
+    store::{
+        Connection, StoreError,
+        holds::{HoldSeen, holds},
+    },
 };
 
 /// Which calls. Nothing given means every call; several conditions must all hold.
@@ -186,7 +189,7 @@ pub struct RecordingSeen {
     /// Which leg.
     #[diesel(sql_type = sql_types::Text)]
     pub leg: String,
-    /// `available`, `stored` or `skipped`.
+    /// `available`, `stored`, `skipped`, `deleting` or `deleted`.
     #[diesel(sql_type = sql_types::Text)]
     pub status: String,
     /// Key in the bucket.
@@ -219,6 +222,9 @@ pub struct RecordingSeen {
     /// When it was complete in S3.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
     pub stored_at: Option<DateTime<Utc>>,
+    /// When retention had deleted its audio.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub deleted_at: Option<DateTime<Utc>>,
 }
 
 /// A transcript as its row tells it.
@@ -287,6 +293,8 @@ pub struct CallStory {
     pub summary: Option<Value>,
     /// Its transcripts, versions in order.
     pub transcripts: Vec<TranscriptSeen>,
+    /// The hold that keeps it from retention, if one is in force.
+    pub hold: Option<HoldSeen>,
 }
 
 #[derive(QueryableByName)]
@@ -335,7 +343,7 @@ pub async fn call_story(connection: &mut Connection, session: &SessionId) -> Res
         .get_result(connection)
         .await?;
     let recordings = diesel::sql_query(
-        "SELECT recording_id, leg, status, object_key, size_bytes, sha256, codec, sample_rate_hz, channels, duration_ms, flags, found_at, stored_at
+        "SELECT recording_id, leg, status, object_key, size_bytes, sha256, codec, sample_rate_hz, channels, duration_ms, flags, found_at, stored_at, deleted_at
          FROM call_recordings WHERE session_id = $1 ORDER BY found_at, recording_id",
     )
     .bind::<sql_types::Text, _>(session.as_str())
@@ -354,5 +362,6 @@ pub async fn call_story(connection: &mut Connection, session: &SessionId) -> Res
         .load(connection)
         .await?;
     let summary = summaries.into_iter().next().map(|row| row.summary);
-    Ok(Some(CallStory { call, vendor_record: payload.raw_payload, recordings, summary, transcripts }))
+    let hold = holds(connection, Some(session), 1).await?.into_iter().next();
+    Ok(Some(CallStory { call, vendor_record: payload.raw_payload, recordings, summary, transcripts, hold }))
 }

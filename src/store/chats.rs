@@ -11,7 +11,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::{
     domain::{Chat, ChatMessage, Conversation, OrgId, SessionId, SourceName},
-    store::{Connection, StoreError, clean, schema::chats, settings},
+    store::{Connection, StoreError, clean, schema::calls::chats, settings},
 };
 
 /// The longest name or word kept.

@@ -97,7 +97,7 @@ pub async fn note_offers(
               AS new (id, leg, segment, status, channel1, channel2, started_at, stopped_at)
          ON CONFLICT (session_id, recording_id) DO UPDATE SET
              leg = excluded.leg, segment = excluded.segment,
-             status = CASE WHEN call_recordings.status = 'stored' THEN 'stored' ELSE excluded.status END,
+             status = CASE WHEN call_recordings.status IN ('stored', 'deleting', 'deleted') THEN call_recordings.status ELSE excluded.status END,
              channel1 = coalesce(excluded.channel1, call_recordings.channel1),
              channel2 = coalesce(excluded.channel2, call_recordings.channel2),
              started_at = coalesce(excluded.started_at, call_recordings.started_at),
@@ -213,7 +213,7 @@ pub async fn mark_stored(
              UPDATE call_recordings SET
                  status = 'stored', object_key = $3, size_bytes = $4, sha256 = $5, codec = $6, sample_rate_hz = $7, channels = $8,
                  duration_ms = $9, flags = $10, stored_at = now()
-             WHERE session_id = $1 AND recording_id = $2
+             WHERE session_id = $1 AND recording_id = $2 AND status NOT IN ('deleting', 'deleted')
              RETURNING session_id, recording_id),
          transcript AS (
              UPDATE call_transcripts AS t SET audio_url = $12, recording_id = stored.recording_id, updated_at = now()

@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     domain::{OrgId, SourceName},
-    store::{Connection, StoreError, schema::app_settings},
+    store::{Connection, StoreError, schema::work::app_settings},
 };
 
 const TABLE: &str = "app_settings";

@@ -24,6 +24,8 @@ pub struct TranscriptTask {
     pub status: TranscriptStatus,
     /// The recording to make it from; `None` when none is stored.
     pub audio: Option<StoredAudioRow>,
+    /// There was one, and retention deleted its audio.
+    pub audio_is_deleted: bool,
 }
 
 /// A recording in S3, as it was when it was stored.
@@ -61,13 +63,29 @@ struct TaskRow {
     channel1: Option<String>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     channel2: Option<String>,
+    #[diesel(sql_type = sql_types::Bool)]
+    audio_is_deleted: bool,
+}
+
+/// Shares a lock on the recordings of a transcript's call, so that a deletion that is being decided is waited for, and one that comes
+/// later sees the job that runs. Call it in the transaction that reads the task, before it.
+pub async fn share_audio(transaction: &mut Connection, id: TranscriptId) -> Result<(), StoreError> {
+    diesel::sql_query(
+        "SELECT FROM call_recordings WHERE session_id = (SELECT session_id FROM call_transcripts WHERE id = $1) ORDER BY recording_id FOR SHARE",
+    )
+    .bind::<sql_types::Uuid, _>(id.0)
+    .execute(transaction)
+    .await?;
+    Ok(())
 }
 
 /// What is to be transcribed for a transcript, and from what; `None` when there is no such transcript.
 pub async fn transcript_task(connection: &mut Connection, id: TranscriptId) -> Result<Option<TranscriptTask>, StoreError> {
     let row: Option<TaskRow> = diesel::sql_query(
         "SELECT t.session_id, c.source, t.leg, t.status, r.object_key, r.size_bytes, r.sha256, r.channel1, r.channel2,
-                coalesce(r.stopped_at, c.end_time, r.stored_at, t.created_at) AS ended_at
+                coalesce(r.stopped_at, c.end_time, r.stored_at, t.created_at) AS ended_at,
+                EXISTS (SELECT FROM call_recordings AS d WHERE d.session_id = t.session_id AND d.status IN ('deleting', 'deleted')
+                          AND (d.recording_id = t.recording_id OR (t.recording_id IS NULL AND d.leg = t.leg))) AS audio_is_deleted
          FROM call_transcripts AS t
          JOIN call_interactions AS c USING (session_id)
          LEFT JOIN LATERAL (
@@ -103,6 +121,7 @@ impl TryFrom<TaskRow> for TranscriptTask {
             ended_at: row.ended_at,
             status: row.status.parse().map_err(|error: UnknownWord| unreadable(error.to_string()))?,
             audio,
+            audio_is_deleted: row.audio_is_deleted,
         })
     }
 }

@@ -193,6 +193,11 @@ pub(super) const COMPLETENESS_AGE: Metric = Metric::gauge(
     &["source"],
     "Seconds since a day was last compared with the vendor's list; more than two days: the nightly comparison does not run",
 );
+pub(super) const UNTRANSCRIBED: Metric = Metric::gauge(
+    "callscribe_audio_untranscribed",
+    &[],
+    "Recordings kept beyond their retention because their transcripts are not complete, as the last daily run found them",
+);
 pub(super) const RATE_LIMITED: Metric = Metric::counter("callscribe_vendor_rate_limited_total", &["vendor"], "Answers 429 from a vendor");
 pub(super) const WEBHOOKS: Metric = Metric::counter(
     "callscribe_webhook_events_total",
@@ -266,4 +271,5 @@ pub const CATALOGUE: &[Metric] = &[
     LOGIN_NEEDED,
     COMPLETENESS_GAPS,
     COMPLETENESS_AGE,
+    UNTRANSCRIBED,
 ];

@@ -13,7 +13,8 @@ use super::{
         COMPLETENESS_AGE, COMPLETENESS_GAPS, CONCURRENCY, CPU_SECONDS, ENRICHED, GAPS, HINTS_LOST, JOB_WAIT, JOBS, LANE_DEPTH, LEADER,
         LEASES_LOST, LOGIN_NEEDED, MAX_FDS, OLDEST_DUE, OPEN_FDS, PAUSED, POSTGRES_UP, QUARANTINED, RATE_LIMITED, REDIS_UP, REFRESH_LEFT,
         REFRESHES, RESIDENT_BYTES, RUN_SECONDS, SERVICE, SLO_AGE, SLO_GOAL, SLOTS_BUSY, SPANS, STARTED, SWEPT, SYNC_AGE, SYNCS, THREADS,
-        VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS, VIRTUAL_BYTES, WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED, WEBHOOKS, WORKERS,
+        UNTRANSCRIBED, VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS, VIRTUAL_BYTES, WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED, WEBHOOKS,
+        WORKERS,
     },
 };
 use crate::domain::{EventKind, JobKind, Reason, SourceName};
@@ -218,6 +219,11 @@ pub fn completeness_gaps(source: &str, kind: &'static str, gaps: i64) {
 /// How long ago a source was last compared.
 pub fn completeness_age(source: &str, seconds: f64) {
     ::metrics::gauge!(COMPLETENESS_AGE.name, "source" => source.to_owned()).set(seconds);
+}
+
+/// Recordings that retention keeps only because their transcripts are not complete.
+pub fn audio_untranscribed(recordings: i64) {
+    ::metrics::gauge!(UNTRANSCRIBED.name).set(count(recordings));
 }
 
 /// How long the tokens of a credential will do, as far as it is known, and whether a person must log in.

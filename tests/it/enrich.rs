@@ -304,7 +304,7 @@ async fn runs_never_stack_however_many_ticks_pass() {
         sources: vec![SourceName::Webex],
         sync_interval: Duration::from_millis(1),
         enrich_interval: Some(Duration::from_millis(1)),
-        keep: callscribe::config::KeepSettings::default(),
+        keep: crate::keep::keeping_audio(),
         reconcile: callscribe::config::ReconcileSettings::default(),
         chat_channels: Vec::new(),
         webhook: WebhookSettings::default(),

@@ -107,7 +107,7 @@ fn scheduler(database: &TestDatabase, hints: callscribe::hints::Hints, webhook: 
         enrich_interval: None,
         chat_channels: Vec::new(),
         webhook,
-        keep: callscribe::config::KeepSettings::default(),
+        keep: crate::keep::keeping_audio(),
         reconcile: callscribe::config::ReconcileSettings::default(),
         lease: Duration::from_secs(3),
         shutdown: shutdown.clone(),

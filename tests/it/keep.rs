@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use callscribe::{
-    config::{KeepSettings, ReconcileSettings, WebhookSettings},
+    config::{KeepSettings, ReconcileSettings, RetentionSettings, WebhookSettings},
     domain::{Call, JobKind, SessionId},
     ledger::{self, Pruned, enqueue, recording_jobs},
     schedule::{self, SchedulerOptions},
@@ -24,7 +24,12 @@ const DAY: Duration = Duration::from_hours(24);
 /// Rows that are over are kept for ten days, whatever they are.
 fn ten_days() -> KeepSettings {
     let kept = Some(10 * DAY);
-    KeepSettings { done_jobs: kept, dead_jobs: kept, quarantined: kept }
+    KeepSettings { done_jobs: kept, dead_jobs: kept, quarantined: kept, retention: RetentionSettings::keeping_everything() }
+}
+
+/// The defaults, but for retention, which has jobs of its own.
+pub(crate) fn keeping_audio() -> KeepSettings {
+    KeepSettings { retention: RetentionSettings::keeping_everything(), ..KeepSettings::default() }
 }
 
 /// `jobs` jobs of `state` that ended `days` days ago, each with an attempt.
@@ -64,7 +69,7 @@ async fn only_what_ended_long_enough_ago_goes_and_its_attempts_with_it() {
     assert_eq!(number(&store, "SELECT count(*) FROM jobs WHERE key LIKE '%/9/%' OR key = 'open'").await, 7);
     assert_eq!(number(&store, left).await, 7);
     assert_eq!(number(&store, "SELECT count(*) FROM job_attempts").await, 6, "attempts of what is gone are gone");
-    let forever = KeepSettings { done_jobs: None, dead_jobs: None, quarantined: None };
+    let forever = KeepSettings { done_jobs: None, dead_jobs: None, quarantined: None, retention: RetentionSettings::keeping_everything() };
     run(&store, "UPDATE jobs SET finished_at = now() - interval '9 years' WHERE finished_at IS NOT NULL").await;
     assert_eq!(prune(&store, forever, 100).await, Pruned::default());
 }
@@ -153,7 +158,7 @@ async fn the_scheduler_that_leads_removes_a_backlog_and_another_goes_on_where_it
             chat_channels: Vec::new(),
             webhook: WebhookSettings::default(),
             reconcile: ReconcileSettings::default(),
-            keep: KeepSettings::default(),
+            keep: keeping_audio(),
             lease: Duration::from_secs(3),
             shutdown,
         };

@@ -34,6 +34,7 @@ mod proof;
 mod queue;
 mod recordings;
 mod requeue;
+mod retention;
 mod s3_matrix;
 mod source_conformance;
 mod sync;

@@ -412,3 +412,17 @@ async fn a_worker_that_lost_its_lease_writes_nothing_in_the_database() {
     assert_eq!(stage.transcript_status().await, "pending/pending");
     assert_eq!(stage.text("SELECT count(*)::text AS text FROM call_recordings").await, "0");
 }
+
+#[tokio::test]
+async fn a_recording_that_retention_deleted_is_not_fetched_again() {
+    let stage = Stage::with(vec![call()]).await;
+    assert_eq!(stage.run().await, done());
+    for key in stage.objects().await {
+        stage.blob.delete(&key).await.unwrap();
+    }
+    stage.sql("UPDATE call_recordings SET status = 'deleted', deleted_at = now()").await;
+    again(&stage).await;
+    assert_eq!(stage.run().await, ended("stop", Reason::AudioDeleted));
+    assert_eq!(stage.objects().await, [""; 0]);
+    assert_eq!(stage.text("SELECT status AS text FROM call_recordings").await, "deleted");
+}

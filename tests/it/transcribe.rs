@@ -16,6 +16,8 @@ use callscribe_simulators::{
     transcriber::{Fault, Known, Profile, TranscriberPlan, Wait},
 };
 
+use diesel_async::SimpleAsyncConnection;
+
 use self::desk::{Desk, call, desk, desk_at, desk_with, silence, truth};
 use crate::harness;
 
@@ -402,4 +404,29 @@ async fn a_call_without_a_stored_recording_stops_with_what_to_do() {
     let failure = stopped(desk.outcome().await);
     assert_eq!(failure.reason, Reason::StorageCorrupt);
     assert!(failure.chain().contains("no stored recording"), "{}", failure.chain());
+}
+
+#[tokio::test]
+async fn a_transcription_of_audio_that_retention_deleted_says_so_and_asks_nobody() {
+    let desk = desk(openai()).await;
+    desk.put(&call(3, 8, Shape::ULAW)).await;
+    desk.sql("UPDATE call_recordings SET status = 'deleted', deleted_at = now()").await;
+    let outcome = desk.outcome().await;
+    assert!(matches!(&outcome, Outcome::Stop(why) if why.reason == Reason::AudioDeleted), "{outcome:?}");
+    assert_eq!(desk.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_transcription_that_begins_while_its_audio_is_being_deleted_waits_and_is_told() {
+    let desk = desk(openai()).await;
+    desk.put(&call(3, 8, Shape::ULAW)).await;
+    let mut retention = desk.store.connection().await.unwrap();
+    retention.batch_execute("BEGIN; UPDATE call_recordings SET status = 'deleting'").await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let (outcome, ()) = tokio::join!(desk.outcome(), async {
+        harness::eventually("it waits for the decision", async || desk.count(waiting).await == 1).await;
+        retention.batch_execute("COMMIT").await.unwrap();
+    });
+    assert!(matches!(&outcome, Outcome::Stop(why) if why.reason == Reason::AudioDeleted), "{outcome:?}");
+    assert_eq!(desk.asked(), 0);
 }

@@ -35,7 +35,13 @@ async fn claim(scene: &Scene) -> Claimed {
 
 /// A house as the defaults keep it.
 pub(crate) fn house() -> House {
-    House { sync: SyncSettings::default(), reconcile: ReconcileSettings::default(), provider: "whisper".to_owned(), recording_attempts: 8 }
+    House {
+        sync: SyncSettings::default(),
+        reconcile: ReconcileSettings::default(),
+        provider: "whisper".to_owned(),
+        recording_attempts: 8,
+        retention: callscribe::config::RetentionSettings::keeping_everything(),
+    }
 }
 
 fn handler(scene: &Scene) -> UpkeepHandler {

@@ -12,6 +12,7 @@ pub(crate) mod migrate;
 pub(crate) mod queue;
 pub(crate) mod reconcile;
 pub(crate) mod requeue;
+pub(crate) mod retention;
 pub(crate) mod scheduler;
 pub(crate) mod standalone;
 pub(crate) mod status;
@@ -39,6 +40,8 @@ pub(crate) async fn run(command: Command, output: &mut Output) -> Ended {
         Command::Status(arguments) => status::run(&arguments, output).await,
         Command::Alerts(arguments) => alerts::run(&arguments, output).await,
         Command::Sync(arguments) => sync::run(&arguments, output).await,
+        Command::Retention(arguments) => retention::run(&arguments, output).await,
+        Command::Deletions(arguments) => retention::run_deletions(&arguments, output).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments, output).await,
         Command::Jobs(arguments) => jobs::run(&arguments, output).await,
         Command::Batch(arguments) => batch::run(&arguments, output).await,

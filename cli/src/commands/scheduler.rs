@@ -46,7 +46,7 @@ pub(crate) fn options(
         chat_channels: settings.chats.channels.clone(),
         webhook: settings.webhook.clone(),
         reconcile: settings.reconcile,
-        keep: settings.keep,
+        keep: settings.keep.clone(),
         lease: settings.work.lease,
         shutdown,
     }

@@ -60,7 +60,7 @@ pub(crate) fn lanes(
                 };
                 Arc::new(ChatHandler::new(sources, chat_recipe(settings), Arc::clone(&clock)))
             }
-            JobKind::Upkeep => Arc::new(UpkeepHandler::new(sources.clone(), house(settings), Arc::clone(&clock))),
+            JobKind::Upkeep => Arc::new(UpkeepHandler::new(sources.clone(), house(settings), Arc::clone(&clock)).keeping(blob.cloned())),
         };
         let (concurrency, max_attempts) = (settings.work.concurrency(kind), settings.work.max_attempts(kind));
         Ok(LaneOptions { handler, concurrency, max_attempts })
@@ -99,6 +99,7 @@ fn house(settings: &ProcessSettings) -> House {
         reconcile: settings.reconcile,
         provider: settings.providers.first().to_owned(),
         recording_attempts: recording_attempts(settings),
+        retention: settings.keep.retention.clone(),
     }
 }
 

@@ -82,7 +82,7 @@ impl Whole {
             chat_channels: settings.chats.channels.clone(),
             webhook: settings.webhook.clone(),
             reconcile: settings.reconcile,
-            keep: settings.keep,
+            keep: settings.keep.clone(),
             lease: settings.work.lease,
             shutdown,
         });

@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::{
     domain::SourceName,
-    store::{Connection, StoreError, schema::call_interactions},
+    store::{Connection, StoreError, schema::calls::call_interactions},
 };
 
 /// When the source's calls that are still open began, oldest first: those that began at or after `since` and before `until`,

@@ -120,6 +120,8 @@ fn judged() -> String {
              SELECT c.session_id, c.start_time, t.id AS transcript_id,
                     EXISTS (SELECT FROM call_recordings AS r WHERE r.session_id = c.session_id AND r.status = 'stored'
                               AND (r.leg = 'main' OR r.recording_id = c.recording_id)) AS stored,
+                    EXISTS (SELECT FROM call_recordings AS g WHERE g.session_id = c.session_id AND g.status IN ('deleting', 'deleted')
+                              AND (g.leg = 'main' OR g.recording_id = c.recording_id)) AS deleted,
                     EXISTS (SELECT FROM call_transcripts AS d WHERE d.session_id = c.session_id AND d.leg = 'main'
                               AND d.status = 'complete') AS complete,
                     coalesce(t.error_code = ANY($5), false) AS explained,
@@ -133,7 +135,7 @@ fn judged() -> String {
              WHERE c.source = $1 AND (c.org_id = $2 OR c.org_id IS NULL) AND c.start_time >= $3 AND c.start_time < $4 AND {expects}),
          judged AS (
              SELECT held.*,
-                    CASE WHEN stored THEN 'there' WHEN explained OR recording_state = 'cancelled' THEN 'explained'
+                    CASE WHEN stored THEN 'there' WHEN deleted OR explained OR recording_state = 'cancelled' THEN 'explained'
                          WHEN recording_open THEN 'under_way' ELSE 'missing' END AS recording,
                     CASE WHEN complete THEN 'there' WHEN NOT stored THEN NULL
                          WHEN explained OR transcription_state = 'cancelled' THEN 'explained'

@@ -1,13 +1,13 @@
-//! `src/store/schema.rs` and the migrated database tell the same.
+//! `src/store/schema/` and the migrated database tell the same.
 
 use std::collections::BTreeSet;
 
 use super::ask;
 use crate::harness;
 
-const SCHEMA: &str = include_str!("../../../src/store/schema.rs");
+const SCHEMA: &str = concat!(include_str!("../../../src/store/schema/calls.rs"), include_str!("../../../src/store/schema/work.rs"));
 
-/// `table.column type` of every column in schema.rs.
+/// `table.column type` of every column in `src/store/schema/`.
 fn declared() -> BTreeSet<String> {
     let mut table = "";
     let mut columns = BTreeSet::new();
@@ -35,7 +35,7 @@ fn diesel_type(udt: &str, nullable: bool) -> String {
         "bytea" => "Bytea",
         "_text" => "Array<Text>",
         "_int8" => "Array<Int8>",
-        other => panic!("schema.rs has no word for a column of type {other}"),
+        other => panic!("the schema has no word for a column of type {other}"),
     };
     if nullable { format!("Nullable<{plain}>") } else { plain.to_owned() }
 }
@@ -60,5 +60,5 @@ async fn every_column_of_the_database_is_in_the_schema_and_the_other_way_round()
     let declared = declared();
     let missing: Vec<_> = migrated.difference(&declared).collect();
     let stale: Vec<_> = declared.difference(&migrated).collect();
-    assert!(missing.is_empty() && stale.is_empty(), "not in schema.rs: {missing:?}; only in schema.rs: {stale:?}");
+    assert!(missing.is_empty() && stale.is_empty(), "not in the schema: {missing:?}; only there: {stale:?}");
 }

@@ -312,7 +312,7 @@ async fn conversations_are_asked_for_only_when_that_is_switched_on_and_runs_neve
             sources: vec![SourceName::Webex],
             sync_interval: Duration::from_millis(1),
             enrich_interval: None,
-            keep: callscribe::config::KeepSettings::default(),
+            keep: crate::keep::keeping_audio(),
             reconcile: callscribe::config::ReconcileSettings::default(),
             chat_channels,
             webhook: WebhookSettings::default(),

@@ -43,7 +43,7 @@ async fn look(office: &Office) -> Claimed {
         sync_interval: Duration::from_mins(10),
         enrich_interval: None,
         chat_channels: Vec::new(),
-        keep: callscribe::config::KeepSettings::default(),
+        keep: crate::keep::keeping_audio(),
         reconcile: ReconcileSettings { at: None, ..ReconcileSettings::default() },
         webhook: settings(),
         lease: Duration::from_secs(3),

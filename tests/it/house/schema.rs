@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use callscribe::{
-    domain::{CallTranscriptStatus, Direction, EndTimeSource, EventKind, EventOutcome, JobState, Leg, SourceName, TranscriptStatus},
+    domain::{
+        CallTranscriptStatus, Direction, EndTimeSource, EventKind, EventOutcome, JobState, Leg, RecordingStatus, SourceName,
+        TranscriptStatus,
+    },
     store::Connection,
 };
 use diesel::{QueryableByName, sql_types};
@@ -80,6 +83,7 @@ async fn the_schema_allows_exactly_the_words_the_code_knows() {
         ("call_interactions", "direction", words(Direction::ALL)),
         ("call_interactions", "end_time_source", words(EndTimeSource::ALL)),
         ("call_recordings", "leg", words(Leg::ALL)),
+        ("call_recordings", "status", words(RecordingStatus::ALL)),
         ("webhook_events", "kind", words(EventKind::ALL)),
         ("webhook_events", "outcome", words(EventOutcome::ALL)),
     ];

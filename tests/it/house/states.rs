@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Display};
 
-use callscribe::domain::{JobState, TranscriptStatus};
+use callscribe::domain::{JobState, RecordingStatus, TranscriptStatus};
 
 use super::source_text::read;
 
@@ -40,4 +40,9 @@ fn the_diagram_of_jobs_draws_the_moves_the_code_allows() {
 #[test]
 fn the_diagram_of_transcripts_draws_the_moves_the_code_allows() {
     assert_eq!(moves_drawn("call_transcripts.status"), moves_allowed(TranscriptStatus::ALL, TranscriptStatus::may_become));
+}
+
+#[test]
+fn the_diagram_of_recordings_draws_the_moves_the_code_allows() {
+    assert_eq!(moves_drawn("call_recordings.status"), moves_allowed(RecordingStatus::ALL, RecordingStatus::may_become));
 }

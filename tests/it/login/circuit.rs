@@ -108,7 +108,7 @@ async fn jobs_are_released_though_the_login_was_killed_before_it_did_and_one_was
     run(&store, &format!("{hold}; {refuse}")).await;
     let shutdown = CancellationToken::new();
     let scheduler = tokio::spawn(run_scheduler(SchedulerOptions {
-        keep: callscribe::config::KeepSettings::default(),
+        keep: crate::keep::keeping_audio(),
         reconcile: callscribe::config::ReconcileSettings::default(),
         store: store.clone(),
         hints: harness::hints().await,

@@ -29,7 +29,7 @@ async fn a_night_is_compared_once_however_many_schedulers_and_missed_nights_ther
                 webhook: callscribe::config::WebhookSettings::default(),
                 enrich_interval: None,
                 chat_channels: Vec::new(),
-                keep: callscribe::config::KeepSettings::default(),
+                keep: crate::keep::keeping_audio(),
                 reconcile: ReconcileSettings::default(),
                 lease: Duration::from_secs(1),
                 shutdown: shutdown.clone(),

@@ -24,7 +24,7 @@ use callscribe::{
     blob::Blob,
     clock::Clock,
     config::RecordingSettings,
-    domain::{JobKind, Leg, RecordingOffer, SessionId, SourceName, Wishes},
+    domain::{JobKind, Leg, RecordingId, RecordingOffer, SessionId, SourceName, Wishes},
     ledger::{
         Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_anew, enqueue_or_reopen, hold, version_anew,
     },
@@ -32,6 +32,7 @@ use callscribe::{
     store::{
         Connection,
         recordings::{self, RecordedCall},
+        retention,
     },
     telemetry::metrics,
 };
@@ -120,6 +121,7 @@ impl RecordingHandler {
             RecordingAnswer::Purged { trace } => return Err(Trouble::Purged(trace)),
         };
         let Choice { offer, flags } = self.chosen(job, context, offered).await?;
+        refuse_deleted(context.store.connection().await?.as_mut(), job, session, &offer.recording_id).await?;
         let is_call = offer.leg == Leg::Main && Payload::of(job)?.recording_id.is_none();
         let plan = Plan {
             source: Arc::clone(source),
@@ -220,6 +222,21 @@ fn begin<'a>(
                 enqueue(transaction, &[beside::summary_job(job, session, call.source)?]).await?;
             }
             Ok(call)
+        })
+        .boxed()
+}
+
+/// Fails when retention deleted the audio, or is about to.
+fn refuse_deleted<'a>(
+    connection: &'a mut Connection,
+    job: &'a Claimed,
+    session: &'a SessionId,
+    recording: &'a RecordingId,
+) -> BoxFuture<'a, Result<(), Trouble>> {
+    connection
+        .transaction(async move |transaction| {
+            hold(transaction, job).await?;
+            if retention::audio_is_gone(transaction, session, recording).await? { Err(Trouble::Deleted) } else { Ok(()) }
         })
         .boxed()
 }

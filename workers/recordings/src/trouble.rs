@@ -41,6 +41,9 @@ pub enum Trouble {
     /// The vendor deleted it.
     #[error("the vendor has deleted the recording")]
     Purged(VendorTrace),
+    /// We did, when its retention was over.
+    #[error("its audio was deleted when its retention was over, and is not fetched again")]
+    Deleted,
     /// The vendor did something else than answer.
     #[error("the recording cannot be fetched")]
     Source(#[from] SourceError),
@@ -110,6 +113,7 @@ impl Trouble {
             | Self::NoSource(_)
             | Self::NothingYet(_)
             | Self::Purged(_)
+            | Self::Deleted
             | Self::TooLarge { .. }
             | Self::Content(_)
             | Self::Blob(_)
@@ -127,6 +131,7 @@ impl Trouble {
             Self::NoSource(_) => Reason::VendorUnavailable,
             Self::NothingYet(_) => Reason::RecordingNotReady,
             Self::Purged(_) => Reason::RecordingPurged,
+            Self::Deleted => Reason::AudioDeleted,
             Self::Source(error) => error.reason(),
             Self::Silent(_) => Reason::VendorUnavailable,
             Self::Short { .. } | Self::OtherFile | Self::Content(WavError::Truncated { .. }) => Reason::RecordingTruncated,
@@ -167,7 +172,7 @@ impl Trouble {
 
     fn answer(&self, job: &Claimed) -> Answer {
         match self {
-            Self::Poison(_) | Self::Purged(_) | Self::TooLarge { .. } => Answer::Stop,
+            Self::Poison(_) | Self::Purged(_) | Self::Deleted | Self::TooLarge { .. } => Answer::Stop,
             Self::NoSource(_) => Answer::Later(SOURCE_WAIT),
             Self::NothingYet(_) => Answer::OnSchedule,
             Self::Source(error) => of_source(error),
@@ -188,6 +193,7 @@ impl Trouble {
             Self::Source(error) => error.trace(),
             Self::NothingYet(trace) | Self::Purged(trace) => trace.clone(),
             Self::Poison(_)
+            | Self::Deleted
             | Self::NoSource(_)
             | Self::Silent(_)
             | Self::Short { .. }

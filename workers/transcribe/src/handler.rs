@@ -14,7 +14,7 @@ use callscribe::{
     ledger::{Claimed, Failure, Handler, LeaseLost, Outcome, RunContext, VendorTrace, hold},
     store::{
         StoreError,
-        transcriptions::{StoredAudioRow, TranscriptTask, begin_transcribing, transcript_task},
+        transcriptions::{StoredAudioRow, TranscriptTask, begin_transcribing, share_audio, transcript_task},
     },
     telemetry::metrics,
 };
@@ -92,6 +92,8 @@ impl TranscribeHandler {
 enum Task {
     Transcribe(Box<TranscriptTask>, StoredAudioRow),
     AlreadyComplete,
+    /// Retention deleted the audio.
+    AudioDeleted,
     /// There is nothing to transcribe; why.
     Impossible(&'static str),
 }
@@ -149,6 +151,10 @@ impl Handler for TranscribeHandler {
                 () = context.stop.cancelled() => stopped(),
             },
             Ok(Task::AlreadyComplete) => Outcome::done(),
+            Ok(Task::AudioDeleted) => Outcome::Stop(Failure::new(
+                Reason::AudioDeleted,
+                anyhow::anyhow!("the audio of transcript {id} was deleted when its retention was over: nothing is left to transcribe"),
+            )),
             Ok(Task::Impossible(why)) => Outcome::Stop(Failure::new(Reason::StorageCorrupt, anyhow::anyhow!("transcript {id} {why}"))),
             Err(outcome) => outcome,
         }
@@ -166,10 +172,14 @@ async fn begin(job: &Claimed, context: &RunContext, id: TranscriptId, by: (&str,
     let mut connection = context.store.connection().await.map_err(of_store)?;
     let begun = connection.transaction(async move |transaction| {
         hold(transaction, job).await?;
+        share_audio(transaction, id).await?;
         let Some(task) = transcript_task(transaction, id).await? else { return Ok(Task::Impossible("is gone")) };
         let Some(row) = task.audio.clone().filter(|_| task.status != TranscriptStatus::Complete) else {
-            let complete = task.status == TranscriptStatus::Complete;
-            return Ok(if complete { Task::AlreadyComplete } else { Task::Impossible("has no stored recording") });
+            return Ok(match task.status {
+                TranscriptStatus::Complete => Task::AlreadyComplete,
+                _ if task.audio_is_deleted => Task::AudioDeleted,
+                _ => Task::Impossible("has no stored recording"),
+            });
         };
         let begun = begin_transcribing(transaction, id, provider, model).await?;
         Ok(if begun { Task::Transcribe(Box::new(task), row) } else { Task::Impossible("is given up: requeue it") })

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use callscribe::{
+    blob::Blob,
     clock::Clock,
-    config::{ReconcileSettings, SyncSettings},
+    config::{ReconcileSettings, RetentionSettings, SyncSettings},
     domain::{JobKind, SourceName},
     ledger::{Claimed, Handler, Outcome, RunContext},
     schedule::UpkeepTask,
@@ -13,7 +14,7 @@ use callscribe::{
     store::{PooledConnection, StoreError},
 };
 
-use crate::{answer::UpkeepError, reconcile, subscriptions, summary};
+use crate::{answer::UpkeepError, reconcile, retention, subscriptions, summary};
 
 /// How this house is kept.
 #[derive(Debug, Clone)]
@@ -26,12 +27,15 @@ pub struct House {
     pub provider: String,
     /// Attempts of the `recording` jobs it creates.
     pub recording_attempts: u16,
+    /// How long audio is kept.
+    pub retention: RetentionSettings,
 }
 
 /// Handles jobs of kind `upkeep`.
 pub struct UpkeepHandler {
     sources: Vec<Arc<dyn Source>>,
     house: House,
+    blob: Option<Blob>,
     clock: Arc<dyn Clock>,
 }
 
@@ -41,6 +45,7 @@ pub(crate) struct Run<'r> {
     pub(crate) context: &'r RunContext,
     pub(crate) clock: &'r dyn Clock,
     pub(crate) house: &'r House,
+    pub(crate) blob: Option<&'r Blob>,
     sources: &'r [Arc<dyn Source>],
 }
 
@@ -48,15 +53,23 @@ impl UpkeepHandler {
     /// A handler for the sources that are configured.
     #[must_use]
     pub fn new(sources: Vec<Arc<dyn Source>>, house: House, clock: Arc<dyn Clock>) -> Self {
-        Self { sources, house, clock }
+        Self { sources, house, blob: None, clock }
+    }
+
+    /// Lets it delete from a bucket what is kept no longer.
+    #[must_use]
+    pub fn keeping(mut self, blob: Option<Blob>) -> Self {
+        self.blob = blob;
+        self
     }
 
     async fn upkeep(&self, job: &Claimed, context: &RunContext) -> Result<(), UpkeepError> {
-        let run = Run { job, context, clock: self.clock.as_ref(), house: &self.house, sources: &self.sources };
+        let run = Run { job, context, clock: self.clock.as_ref(), house: &self.house, blob: self.blob.as_ref(), sources: &self.sources };
         match UpkeepTask::from_json(&job.payload).map_err(UpkeepError::Payload)? {
             UpkeepTask::Reconcile(task) => reconcile::run(&run, &task).await,
             UpkeepTask::Summarise => summary::run(&run).await,
             UpkeepTask::Subscriptions => subscriptions::run(&run).await,
+            UpkeepTask::Retention => retention::run(&run).await,
         }
     }
 }

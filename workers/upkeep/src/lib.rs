@@ -6,6 +6,7 @@
 mod answer;
 mod handler;
 mod reconcile;
+mod retention;
 mod subscriptions;
 mod summary;
 

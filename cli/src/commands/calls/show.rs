@@ -34,7 +34,7 @@ use crate::{
 const HELP: &str = "\
 JSON: one object. The call's own fields are under `call`, what the vendor sent under
 `vendor_record`, then `recordings`, `summary`, `transcripts` (`current`: the version that counts),
-`jobs`, `attempts` (the runs that did not simply succeed) and `timeline`, whose events have
+`hold`, `jobs`, `attempts` (the runs that did not simply succeed) and `timeline`, whose events have
   at, subject, what     when, to what (call, recording, transcript or a kind of job), what happened
   job_id, run, outcome  of a run: done, running, later, failed, dead, lost or handed_back
   worker, host          who ran it, and on which machine
@@ -139,6 +139,7 @@ fn head(story: &CallStory, output: &mut Output) -> io::Result<()> {
     field("rating", joined(&[call.csat_score.map(|score| score.to_string()).as_deref(), call.auto_csat.as_deref()]))?;
     field("details", call.enriched_at.map(|at| format!("as of {}", stamp(at))))?;
     field("transcript", Some(transcript_state(story)))?;
+    field("held", story.hold.as_ref().map(|hold| format!("since {} by {}: {}", stamp(hold.held_at), hold.held_by, hold.why)))?;
     let of_call = story.transcripts.iter().rfind(|transcript| transcript.leg == MAIN);
     let failed = of_call.filter(|transcript| transcript.status == "error");
     field("why", failed.and_then(|transcript| transcript.error_message.clone()))?;
@@ -196,8 +197,12 @@ fn recordings(story: &CallStory, output: &mut Output) -> io::Result<()> {
         return Ok(());
     }
     output.line(format_args!("\n{table}"))?;
-    for key in story.recordings.iter().filter_map(|recording| recording.object_key.as_ref()) {
-        output.line(format_args!("  stored as {key}"))?;
+    for recording in &story.recordings {
+        match (&recording.object_key, recording.deleted_at) {
+            (Some(key), None) => output.line(format_args!("  stored as {key}"))?,
+            (Some(key), Some(at)) => output.line(format_args!("  deleted by retention on {}, was {key}", stamp(at)))?,
+            (None, _) => {}
+        }
     }
     Ok(())
 }

@@ -152,7 +152,8 @@ fn of_recording(story: &CallStory, recording: &RecordingSeen) -> Vec<Event> {
         let bytes = recording.size_bytes.unwrap_or_default();
         event(at, format!("{} stored, {bytes} bytes", recording.leg), true)
     });
-    std::iter::once(offered.with([format!("id {}", recording.recording_id)])).chain(stored).collect()
+    let deleted = recording.deleted_at.map(|at| event(at, format!("{} deleted by retention", recording.leg), false));
+    std::iter::once(offered.with([format!("id {}", recording.recording_id)])).chain(stored).chain(deleted).collect()
 }
 
 fn of_transcript(transcript: &TranscriptSeen) -> Vec<Event> {

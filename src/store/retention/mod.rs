@@ -1,0 +1,17 @@
+//! Retention: what is too old, and how it goes.
+//!
+//! A recording goes from `stored` to `deleting` to `deleted`. The first move is the decision: one transaction that holds the row of the
+//! recording, looks at everything that could keep it — its age, a hold, its transcript, its jobs — and writes down every object that is
+//! about to go. The second move and the time of the proofs are one transaction after the bucket was seen to hold none of them. Killed
+//! anywhere, the next run goes on with what is written down and not proven.
+//!
+//! The row of the recording is where everybody meets: a hold locks it, a run that is about to read or write the audio share-locks it once
+//! its job runs. So whoever comes first is seen by the other.
+
+mod audio;
+mod proof;
+
+pub use audio::{Aged, AgedAudio, AgedQueue, Place, PlannedDeletion, aged_audio, aged_queues, audio_is_gone, begin_deletion};
+pub use proof::{
+    Begun, Deletion, Report, deletions, deletions_begun, finish_deletion, last_report, plan_more, planned_keys, save_report, since,
+};

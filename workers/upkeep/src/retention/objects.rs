@@ -1,0 +1,68 @@
+//! What a recording is in the bucket: its audio, the document beside it, the files of the vendor's own transcript.
+
+use callscribe::{
+    blob::{Blob, BlobError, ListedObject},
+    store::retention::{AgedAudio, PlannedDeletion},
+};
+
+/// Digits of the digest in the name of a vendor's transcript file.
+const DIGITS: usize = 16;
+
+/// The name that all objects of a recording begin with.
+pub(super) fn stem(object_key: &str) -> &str {
+    object_key.strip_suffix(".wav").unwrap_or(object_key)
+}
+
+/// The objects of a recording that the bucket holds.
+pub(super) async fn held(blob: &Blob, object_key: &str) -> Result<Vec<PlannedDeletion>, BlobError> {
+    let listed = blob.list(&format!("{}.", stem(object_key))).await?;
+    Ok(listed.iter().filter_map(|object| planned(object, object_key)).collect())
+}
+
+/// All that is to be written down of a recording: what the bucket holds, and its audio in any case, since what is gone already is to be
+/// proven as well.
+pub(super) async fn of(blob: &Blob, audio: &AgedAudio) -> Result<Vec<PlannedDeletion>, BlobError> {
+    let mut planned = held(blob, &audio.object_key).await?;
+    planned.retain(|object| object.object_key != audio.object_key);
+    planned.push(PlannedDeletion {
+        what: "audio",
+        object_key: audio.object_key.clone(),
+        size_bytes: Some(audio.size_bytes),
+        sha256: Some(audio.sha256.clone()),
+    });
+    Ok(planned)
+}
+
+fn planned(object: &ListedObject, object_key: &str) -> Option<PlannedDeletion> {
+    let what = what(&object.key, object_key)?;
+    Some(PlannedDeletion { what, object_key: object.key.clone(), size_bytes: Some(object.size), sha256: None })
+}
+
+/// What an object is to the recording; `None`: another recording's, whose id begins with the same letters.
+fn what(key: &str, object_key: &str) -> Option<&'static str> {
+    if key == object_key {
+        return Some("audio");
+    }
+    match key.strip_prefix(stem(object_key))? {
+        ".json" => Some("sidecar"),
+        rest => {
+            let digest = rest.strip_prefix(".transcript-")?.strip_suffix(".json")?;
+            (digest.len() == DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some("vendor_transcript")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_of_another_recording_is_never_taken_for_ones_own() {
+        let of = |key: &str| what(key, "day/call/r.wav");
+        assert_eq!([of("day/call/r.wav"), of("day/call/r.json")], [Some("audio"), Some("sidecar")]);
+        assert_eq!(of("day/call/r.transcript-0123456789abcdef.json"), Some("vendor_transcript"));
+        for other in ["day/call/r.2.wav", "day/call/r.2.json", "day/call/r2.wav", "day/call/r.transcript-x.json", "day/call/r"] {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+}
