@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 use callscribe::{
     clock::ManualClock,
-    config::{DatabaseSettings, SyncSettings},
+    config::{DatabaseSettings, RetentionSettings, SyncSettings},
     domain::{Call, Direction, EndTimeSource, JobKind, OrgId, RecordingOffer, SessionId, SourceName, Window},
     embedded::{Durability, EmbeddedOptions, Services},
     ledger::{self, Claimant, Handler, NewJob, Outcome, RunContext, VendorTrace, WorkerIdentity},
@@ -101,7 +101,8 @@ async fn sync(store: &Store, calls: &[Call]) -> Result<f64> {
     let window = Window::new(first.start_time, last.start_time + TimeDelta::seconds(1))?;
     let now = last.start_time + TimeDelta::days(1);
     let source = Arc::new(Canned { org: org()?, pages: Mutex::new(pages) });
-    let recipe = Recipe { settings: settings(), provider: "whisper".to_owned(), recording_attempts: 8 };
+    let recipe =
+        Recipe { settings: settings(), provider: "whisper".to_owned(), recording_attempts: 8, retention: RetentionSettings::default() };
     let handler = SyncHandler::new(vec![source], recipe, Arc::new(ManualClock::at(now)));
     let job = claim(store, window).await?;
     let (hints, mut heard) = tokio::sync::mpsc::unbounded_channel();

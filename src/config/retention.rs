@@ -1,4 +1,4 @@
-//! How long audio is kept, and of which queues longer or shorter.
+//! How long audio is kept, and the rows of calls, and of which queues longer or shorter.
 
 use std::{str::FromStr, time::Duration};
 
@@ -20,6 +20,8 @@ pub struct RetentionSettings {
     pub audio: Ages,
     /// `RETENTION_AUDIO_UNTRANSCRIBED`: audio whose transcript is not complete is kept so long at least; `None`: until it is.
     pub untranscribed: Option<Duration>,
+    /// `RETENTION_METADATA`, `RETENTION_METADATA_QUEUES`: calls and conversations with everything that hangs on them, since they began.
+    pub metadata: Ages,
     /// `RETENTION_NOTICE`: for so long after the first run nothing goes, and it is told what would.
     pub notice: Duration,
 }
@@ -127,10 +129,19 @@ impl RetentionSettings {
         "forever",
         "Audio whose transcript is not complete is kept at least so long, whatever RETENTION_AUDIO says; `forever`: until it is complete",
     );
+    const METADATA: Setting = Setting::new(
+        "RETENTION_METADATA",
+        "365d",
+        "Calls and conversations that began longer ago than this are DELETED from the database, with their transcripts, once their audio is gone \
+         and unless they are held; `forever`: none is. What is older is not synced either. At least `1d`",
+    );
+    const METADATA_QUEUES: Setting =
+        Setting::optional("RETENTION_METADATA_QUEUES", "Queues whose calls are kept otherwise, by name: `Sales=2y,Complaints=forever`");
     const NOTICE: Setting =
         Setting::new("RETENTION_NOTICE", "7d", "For so long after its first daily run, retention deletes nothing and logs what it would");
     /// What this concern reads.
-    pub const SETTINGS: &'static [Setting] = &[Self::AUDIO, Self::AUDIO_QUEUES, Self::UNTRANSCRIBED, Self::NOTICE];
+    pub const SETTINGS: &'static [Setting] =
+        &[Self::AUDIO, Self::AUDIO_QUEUES, Self::UNTRANSCRIBED, Self::METADATA, Self::METADATA_QUEUES, Self::NOTICE];
 
     /// Reads the group.
     pub fn read(reader: &mut Reader<'_>) -> Self {
@@ -138,6 +149,7 @@ impl RetentionSettings {
         Self {
             audio: Ages::read(reader, &Self::AUDIO, &Self::AUDIO_QUEUES, default.audio.others),
             untranscribed: age(reader, &Self::UNTRANSCRIBED, default.untranscribed),
+            metadata: Ages::read(reader, &Self::METADATA, &Self::METADATA_QUEUES, default.metadata.others),
             notice: reader.duration(&Self::NOTICE).unwrap_or(default.notice),
         }
     }
@@ -148,23 +160,30 @@ impl RetentionSettings {
         self.audio.policy(queue, [&Self::AUDIO, &Self::AUDIO_QUEUES])
     }
 
+    /// The same about a queue's calls.
+    #[must_use]
+    pub fn metadata_policy(&self, queue: Option<&str>) -> String {
+        self.metadata.policy(queue, [&Self::METADATA, &Self::METADATA_QUEUES])
+    }
+
     /// Nothing ever goes.
     #[must_use]
     pub fn keeping_everything() -> Self {
-        Self { audio: Ages::default(), ..Self::default() }
+        Self { audio: Ages::default(), metadata: Ages::default(), ..Self::default() }
     }
 
     /// Whether anything is ever deleted.
     #[must_use]
     pub fn deletes(&self) -> bool {
-        self.audio.shortest().is_some()
+        self.audio.shortest().is_some() || self.metadata.shortest().is_some()
     }
 }
 
 impl Default for RetentionSettings {
     fn default() -> Self {
         let days = |days: u64| Duration::from_hours(24 * days);
-        Self { audio: Ages { others: Some(days(30)), queues: Vec::new() }, untranscribed: None, notice: days(7) }
+        let after = |age: u64| Ages { others: Some(days(age)), queues: Vec::new() };
+        Self { audio: after(30), untranscribed: None, metadata: after(365), notice: days(7) }
     }
 }
 
@@ -190,10 +209,12 @@ mod tests {
 
     #[test]
     fn it_can_be_switched_off_and_on_for_one_queue_alone() {
-        let off = read(&[("RETENTION_AUDIO", "forever"), ("RETENTION_AUDIO_QUEUES", "Sales=forever")]).unwrap();
+        let off = read(&[("RETENTION_AUDIO", "forever"), ("RETENTION_AUDIO_QUEUES", "Sales=forever"), ("RETENTION_METADATA", "forever")])
+            .unwrap();
         assert!(!off.deletes() && !RetentionSettings::keeping_everything().deletes());
         let sales = read(&[("RETENTION_AUDIO", "forever"), ("RETENTION_AUDIO_QUEUES", "Sales=1d")]).unwrap();
         assert!(sales.deletes());
+        assert!(read(&[("RETENTION_AUDIO", "forever")]).unwrap().deletes(), "rows of calls have an age of their own");
         assert_eq!((sales.audio.of(Some("Sales")), sales.audio.of(None)), (Some(days(1)), None));
     }
 

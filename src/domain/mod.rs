@@ -28,7 +28,7 @@ pub use gap::{GapKind, GapReason, Repair};
 pub use ids::{InvalidId, JobId, LeaseId, OrgId, RecordingId, SessionId, TranscriptId};
 pub use job::{JobKind, JobState, PRIORITY_BACKFILL, PRIORITY_FRESH, PRIORITY_LATE, Stage, UnknownJobKind};
 pub use reason::{Reason, UnknownReason};
-pub use recording::{Leg, LegPolicy, RecordingOffer, RecordingStatus, RetentionVerdict};
+pub use recording::{Aging, Leg, LegPolicy, RecordingOffer, RecordingStatus, RetentionVerdict};
 pub use status::{CallTranscriptStatus, SourceName, TranscriptStatus, UnknownWord};
 pub use summary::{CallSummary, SummaryNote};
 pub use taxonomy::ReasonClass;

@@ -37,7 +37,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// What is to become of audio that is older than the shortest age of any queue.
+    /// What is to become of audio, or of a call, that is older than the shortest age of any queue.
     RetentionVerdict ("verdict of retention") {
         /// It goes.
         Due = "due",
@@ -47,8 +47,20 @@ vocabulary! {
         Held = "held",
         /// Its transcript is not complete.
         Untranscribed = "untranscribed",
+        /// It is a call whose audio is there still.
+        HasAudio = "has_audio",
         /// A job of its call is due or running: it goes another day.
         InUse = "in_use",
+    }
+}
+
+vocabulary! {
+    /// `call_deletions.what`: rows that go by their age.
+    Aging ("rows that age") {
+        /// Rows of `call_interactions`, with what hangs on them.
+        Calls = "calls",
+        /// Rows of `chats`, with what hangs on them.
+        Conversations = "conversations",
     }
 }
 

@@ -47,11 +47,16 @@ impl Scene {
         let (sources, clock) = (vec![Arc::clone(&self.source)], self.office.clock());
         let sync = SyncSettings { first_look_back: Duration::from_hours(12), ..SyncSettings::default() };
         let (provider, recording_attempts) = ("whisper".to_owned(), 8);
+        let retention = callscribe::config::RetentionSettings::keeping_everything();
         if kind == JobKind::Sync {
-            let recipe = callscribe_worker_sync::Recipe { settings: sync, provider, recording_attempts };
+            let recipe = callscribe_worker_sync::Recipe { settings: sync, provider, recording_attempts, retention };
             return Arc::new(SyncHandler::new(sources, recipe, clock));
         }
-        Arc::new(EnrichHandler::new(sources, Recipe { sync, enrich: EnrichSettings::default(), provider, recording_attempts }, clock))
+        Arc::new(EnrichHandler::new(
+            sources,
+            Recipe { sync, enrich: EnrichSettings::default(), provider, recording_attempts, retention },
+            clock,
+        ))
     }
 
     async fn enqueue(&self, kind: JobKind, payload: SyncPayload) {

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use callscribe::{
     clock::ManualClock,
-    config::SyncSettings,
+    config::{RetentionSettings, SyncSettings},
     domain::{JobKind, Reason, SourceName, Window},
     ledger::{self, Claimant, Claimed, Handler, Hint, NewJob, Outcome, RunContext, WorkerIdentity},
     schedule::SyncPayload,
@@ -49,6 +49,7 @@ pub(crate) struct Scene {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) clock: ManualClock,
     pub(crate) settings: SyncSettings,
+    pub(crate) retention: RetentionSettings,
 }
 
 /// What one run did.
@@ -62,11 +63,24 @@ impl Scene {
         let database = harness::database().await;
         let (store, clock) = (database.store(), ManualClock::at(noon()));
         let tenant = Tenant::new(clock.clone());
-        Self { store, database, source: Arc::new(tenant.clone()), tenant, clock, settings: SyncSettings::default() }
+        Self {
+            store,
+            database,
+            source: Arc::new(tenant.clone()),
+            tenant,
+            clock,
+            settings: SyncSettings::default(),
+            retention: RetentionSettings::keeping_everything(),
+        }
     }
 
     fn handler(&self) -> SyncHandler {
-        let recipe = Recipe { settings: self.settings.clone(), provider: "whisper".to_owned(), recording_attempts: 8 };
+        let recipe = Recipe {
+            settings: self.settings.clone(),
+            provider: "whisper".to_owned(),
+            recording_attempts: 8,
+            retention: self.retention.clone(),
+        };
         SyncHandler::new(vec![Arc::clone(&self.source)], recipe, Arc::new(self.clock.clone()))
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn house() -> House {
 }
 
 fn handler(scene: &Scene) -> UpkeepHandler {
-    let house = House { sync: scene.settings.clone(), ..house() };
+    let house = House { sync: scene.settings.clone(), retention: scene.retention.clone(), ..house() };
     UpkeepHandler::new(vec![Arc::clone(&scene.source)], house, Arc::new(scene.clock.clone()))
 }
 

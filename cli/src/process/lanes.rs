@@ -90,6 +90,7 @@ fn recipe(settings: &ProcessSettings) -> Recipe {
         settings: settings.sync.clone(),
         provider: settings.providers.first().to_owned(),
         recording_attempts: recording_attempts(settings),
+        retention: settings.keep.retention.clone(),
     }
 }
 
@@ -112,8 +113,8 @@ fn chat_recipe(settings: &ProcessSettings) -> ChatRecipe {
 }
 
 fn enrich_recipe(settings: &ProcessSettings) -> callscribe_worker_enrich::Recipe {
-    let Recipe { settings: sync, provider, recording_attempts } = recipe(settings);
-    callscribe_worker_enrich::Recipe { sync, enrich: settings.enrich.clone(), provider, recording_attempts }
+    let Recipe { settings: sync, provider, recording_attempts, retention } = recipe(settings);
+    callscribe_worker_enrich::Recipe { sync, enrich: settings.enrich.clone(), provider, recording_attempts, retention }
 }
 
 fn needed<T>(part: Option<&T>) -> Result<&T, Failure> {

@@ -197,6 +197,15 @@ pub struct Report {
     pub untranscribed: i64,
     /// Recordings kept for another day, because jobs work on their calls.
     pub in_use: i64,
+    /// Calls and conversations whose rows were deleted, or would have been.
+    #[serde(default)]
+    pub calls: i64,
+    /// Those kept because they are held.
+    #[serde(default)]
+    pub calls_held: i64,
+    /// Those kept because their audio is.
+    #[serde(default)]
+    pub calls_with_audio: i64,
 }
 
 const REPORT: &str = "retention:last";

@@ -234,6 +234,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Proof of deletion of rows, a batch each.
+    call_deletions (id) {
+        id -> Int8,
+        what -> Text,
+        source -> Text,
+        calls -> Int8,
+        recordings -> Int8,
+        transcripts -> Int8,
+        began_from -> Timestamptz,
+        began_to -> Timestamptz,
+        sessions_sha256 -> Text,
+        policy -> Text,
+        job_id -> Int8,
+        deleted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// Proof of deletion.
     deletions (id) {
         id -> Int8,

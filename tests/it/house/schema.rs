@@ -4,7 +4,7 @@ use std::path::Path;
 
 use callscribe::{
     domain::{
-        CallTranscriptStatus, Direction, EndTimeSource, EventKind, EventOutcome, JobState, Leg, RecordingStatus, SourceName,
+        Aging, CallTranscriptStatus, Direction, EndTimeSource, EventKind, EventOutcome, JobState, Leg, RecordingStatus, SourceName,
         TranscriptStatus,
     },
     store::Connection,
@@ -84,6 +84,7 @@ async fn the_schema_allows_exactly_the_words_the_code_knows() {
         ("call_interactions", "end_time_source", words(EndTimeSource::ALL)),
         ("call_recordings", "leg", words(Leg::ALL)),
         ("call_recordings", "status", words(RecordingStatus::ALL)),
+        ("call_deletions", "what", words(Aging::ALL)),
         ("webhook_events", "kind", words(EventKind::ALL)),
         ("webhook_events", "outcome", words(EventOutcome::ALL)),
     ];

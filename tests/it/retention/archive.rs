@@ -157,7 +157,11 @@ impl Archive {
 
     /// One run of one job, with a bucket reached through `blob`.
     pub(super) async fn run_with(&self, blob: Option<Blob>, retention: RetentionSettings) -> Outcome {
-        let job = self.claim().await;
+        self.run_claimed(self.claim().await, blob, retention).await
+    }
+
+    /// The same of a job that is claimed.
+    pub(super) async fn run_claimed(&self, job: Claimed, blob: Option<Blob>, retention: RetentionSettings) -> Outcome {
         let house = House { retention, ..crate::upkeep::house() };
         let handler = UpkeepHandler::new(Vec::new(), house, Arc::new(SystemClock)).keeping(blob);
         let (hints, _) = tokio::sync::mpsc::unbounded_channel();

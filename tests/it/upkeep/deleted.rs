@@ -1,10 +1,16 @@
 //! Calls whose rows were deleted while their jobs stayed, and that the vendor still lists.
 
-use callscribe::domain::Repair;
+use std::time::Duration;
+
+use callscribe::{
+    domain::{Repair, SessionId, Window},
+    store::holds::hold_call,
+};
+use chrono::TimeDelta;
 use serde_json::json;
 
 use super::reconcile::{copies_work, execute, gap, gaps, reconcile, sync_works, today, whole};
-use crate::sync::Scene;
+use crate::sync::{Scene, noon};
 
 /// The calls are gone, and all that was made of them with them.
 async fn delete(scene: &Scene) {
@@ -53,4 +59,26 @@ async fn a_call_that_was_brought_back_without_its_work_is_completed_by_one_repai
     assert_eq!(open_jobs(&scene).await, json!(["recording call-3", "recording call-4"]));
     copies_work(&scene).await;
     assert_whole_again(&scene).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_kept_no_longer_is_neither_missed_nor_brought_back_unless_it_is_held() {
+    let mut scene = whole().await;
+    delete(&scene).await;
+    scene.retention.metadata.others = Some(Duration::from_hours(1));
+    let day = reconcile(&scene, today(Repair::Everything)).await;
+    assert_eq!(
+        (day.calls_listed, day.recordings_stored, day.missing()),
+        (23, 23, 0),
+        "those that are there are told until they go: {day:?}"
+    );
+    assert_eq!((open_jobs(&scene).await, gaps(&scene).await), (json!([]), vec![]));
+    let window = Window::new(noon() - TimeDelta::hours(12), noon()).unwrap();
+    scene.backfill(window).await.assert_done();
+    assert_eq!((scene.count("call_interactions").await, scene.count("jobs WHERE open AND kind = 'recording'").await), (23, 0));
+    let call = SessionId::parse("call-3").unwrap();
+    hold_call(&mut scene.store.connection().await.unwrap(), &call, "ada@here", "litigation").await.unwrap();
+    scene.backfill(window).await.assert_done();
+    assert_eq!(scene.count("call_interactions WHERE session_id = 'call-3'").await, 1);
+    assert_eq!(scene.count("call_interactions").await, 24);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use callscribe::{
     clock::Clock,
-    config::{EnrichSettings, SyncSettings},
+    config::{EnrichSettings, RetentionSettings, SyncSettings},
     domain::{JobKind, SourceName},
     ledger::{Claimed, Handler, Outcome, RunContext},
     schedule::SyncPayload,
@@ -32,6 +32,8 @@ pub struct Recipe {
     pub provider: String,
     /// Attempts of the `recording` jobs it creates.
     pub recording_attempts: u16,
+    /// What is kept no longer, and is not stored therefore.
+    pub retention: RetentionSettings,
 }
 
 /// Handles jobs of kind `enrichment`.
@@ -47,7 +49,7 @@ pub(crate) struct Run<'r> {
     pub(crate) source: &'r dyn Source,
     pub(crate) recipe: &'r Recipe,
     context: &'r RunContext,
-    clock: &'r dyn Clock,
+    pub(crate) clock: &'r dyn Clock,
 }
 
 impl EnrichHandler {

@@ -2,10 +2,10 @@
 //! and the checkpoint. Killed before the commit, the page is read again; after it, never needed again.
 
 use callscribe::{
-    domain::SessionId,
+    domain::{Call, SessionId},
     ledger::{self, Hint},
     sources::CallPage,
-    store::{Connection, calls, quarantine, settings},
+    store::{Connection, calls, quarantine, retention, settings},
 };
 use diesel_async::AsyncConnection;
 use serde_json::Value;
@@ -30,7 +30,9 @@ pub(crate) async fn store(run: &Run<'_>, page: &CallPage, checkpoint: &Value) ->
     let connection: &mut Connection = &mut pooled;
     connection
         .transaction(async |connection: &mut Connection| {
-            let report = calls::upsert(connection, &page.calls, &recipe.provider).await?;
+            let expired = retention::expired(connection, &recipe.retention, &page.calls, run.clock.now()).await?;
+            let kept: Vec<Call> = page.calls.iter().filter(|call| !expired.contains(&call.session_id)).cloned().collect();
+            let report = calls::upsert(connection, &kept, &recipe.provider).await?;
             let unreadable = page.unreadable.iter().map(|element| (&element.raw, element.error.as_str()));
             let refused = report.refused.iter().map(|call| (&call.raw_payload, call.why.as_str()));
             let quarantined = quarantine::quarantine(connection, name, unreadable.chain(refused)).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use callscribe::{
     clock::Clock,
-    config::SyncSettings,
+    config::{RetentionSettings, SyncSettings},
     domain::{JobKind, SourceName, Window},
     ledger::{self, Claimed, Handler, Outcome, RunContext},
     schedule::{Piece, Progress, Purpose, SyncPayload},
@@ -38,6 +38,8 @@ pub struct Recipe {
     pub provider: String,
     /// Attempts of the `recording` jobs it creates.
     pub recording_attempts: u16,
+    /// What is kept no longer, and is not stored therefore.
+    pub retention: RetentionSettings,
 }
 
 /// Handles jobs of kind `sync`.
@@ -53,7 +55,7 @@ pub(crate) struct Run<'r> {
     pub(crate) context: &'r RunContext,
     pub(crate) source: &'r dyn Source,
     pub(crate) recipe: &'r Recipe,
-    clock: &'r dyn Clock,
+    pub(crate) clock: &'r dyn Clock,
     live: bool,
 }
 
@@ -202,7 +204,7 @@ impl Run<'_> {
                 continue;
             };
             let page = self.page(progress, piece, told, places.one().await?)?;
-            let page = page::write(self.connection().await?, page).await?;
+            let page = page::write(self, self.connection().await?, page).await?;
             if written.send(page).await.is_err() {
                 // who listened has failed, and says why
                 return Ok(());

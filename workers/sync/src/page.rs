@@ -6,7 +6,7 @@ use callscribe::{
     ledger::{self, Hint, NewJob},
     schedule::{Piece, SyncPayload},
     sources::CallPage,
-    store::{Connection, PooledConnection, calls, quarantine, settings},
+    store::{Connection, PooledConnection, calls, quarantine, retention, settings},
 };
 use chrono::{DateTime, Utc};
 use diesel_async::{AnsiTransactionManager, AsyncConnection, TransactionManager};
@@ -86,9 +86,11 @@ pub(crate) async fn begin(
 
 /// Begins the page's transaction with its calls. One page after the other does this: two pages may tell the same call, and then
 /// the later one waits here for the commit of the earlier, which needs nothing from it.
-pub(crate) async fn write(mut connection: PooledConnection, page: Page) -> Result<Written, SyncError> {
+pub(crate) async fn write(run: &Run<'_>, mut connection: PooledConnection, mut page: Page) -> Result<Written, SyncError> {
     let transaction: &mut Connection = &mut connection;
     AnsiTransactionManager::begin_transaction(transaction).await?;
+    let expired = retention::expired(transaction, &run.recipe.retention, &page.told.calls, run.clock.now()).await?;
+    page.told.calls.retain(|call| !expired.contains(&call.session_id));
     let calls = calls::write(transaction, &page.told.calls).await?;
     Ok(Written { connection, calls, page })
 }

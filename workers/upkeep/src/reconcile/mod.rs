@@ -15,7 +15,7 @@ use callscribe::{
     store::{
         Connection,
         completeness::{self, Day, Gap, Held, Listed},
-        quarantine,
+        quarantine, retention,
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -85,6 +85,9 @@ async fn note(
         return Err(UpkeepError::Standstill);
     }
     let next = page.next.take();
+    // what retention deleted, or would, is not missed
+    let expired = retention::expired(&mut *run.connection().await?, &run.house.retention, &page.calls, run.clock.now()).await?;
+    page.calls.retain(|call| !expired.contains(&call.session_id));
     let due_by = days::due_by(run);
     // the vendor's bounds may be exclusive, so it is asked for a little more than the day
     let inside = |at: DateTime<Utc>| day.window.from <= at && at < day.window.to;

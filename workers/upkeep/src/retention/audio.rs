@@ -26,14 +26,19 @@ const LOOKS: usize = 3;
 
 /// Goes on with what was begun, then through everything that is old enough; with `announced`, only counts it.
 pub(super) async fn walk(run: &Run<'_>, turn: Turn, walk: &mut Walk, announced: bool) -> Result<(), UpkeepError> {
+    if walk.audio_over {
+        return Ok(());
+    }
     if !announced {
         finish_begun(run, turn).await?;
     }
-    loop {
+    // what was begun is ended even when its setting was taken back
+    walk.audio_over = run.house.retention.audio.shortest().is_none();
+    while !walk.audio_over {
         turn.goes_on(run)?;
         let aged = aged_audio(&mut *run.connection().await?, &run.house.retention, walk.after.as_ref(), BATCH).await?;
-        let Some(last) = aged.last().map(|aged| aged.audio.place.clone()) else { return Ok(()) };
-        let was_full = aged.len() >= usize::from(BATCH);
+        let last = aged.last().map(|aged| aged.audio.place.clone());
+        walk.audio_over = aged.len() < usize::from(BATCH);
         let done: Vec<(Aged, bool)> = stream::iter(aged)
             .map(|aged| async move {
                 let goes = aged.verdict == RetentionVerdict::Due && (announced || delete(run, bucket(run)?, &aged.audio).await?);
@@ -45,12 +50,10 @@ pub(super) async fn walk(run: &Run<'_>, turn: Turn, walk: &mut Walk, announced: 
         for (aged, goes) in &done {
             count(walk, aged, *goes);
         }
-        walk.after = Some(last);
+        walk.after = last;
         walk.save(run).await?;
-        if !was_full {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
 fn count(walk: &mut Walk, aged: &Aged, goes: bool) {
@@ -64,7 +67,7 @@ fn count(walk: &mut Walk, aged: &Aged, goes: bool) {
         RetentionVerdict::Due | RetentionVerdict::InUse => report.in_use += 1,
         RetentionVerdict::Held => report.held += 1,
         RetentionVerdict::Untranscribed => report.untranscribed += 1,
-        RetentionVerdict::Kept => {}
+        RetentionVerdict::Kept | RetentionVerdict::HasAudio => {}
     }
 }
 

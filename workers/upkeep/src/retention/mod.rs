@@ -1,11 +1,12 @@
 //! Retention: deletes what is kept no longer, a batch at a time, with a checkpoint after each.
 
 mod audio;
+mod calls;
 mod objects;
 
 use callscribe::{
     ledger,
-    store::retention::{self, Place, Report},
+    store::retention::{self, CallPlace, Place, Report},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,13 @@ const TURN: TimeDelta = TimeDelta::minutes(10);
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Walk {
     after: Option<Place>,
+    #[serde(default)]
+    audio_over: bool,
+    /// Lists of calls and conversations that were gone through.
+    #[serde(default)]
+    lists_over: usize,
+    #[serde(default)]
+    call: Option<CallPlace>,
     report: Report,
 }
 
@@ -31,9 +39,12 @@ impl Walk {
             .unwrap_or_default()
     }
 
+    fn to_json(&self) -> Result<serde_json::Value, UpkeepError> {
+        serde_json::to_value(self).map_err(UpkeepError::Checkpoint)
+    }
+
     async fn save(&self, run: &Run<'_>) -> Result<(), UpkeepError> {
-        let checkpoint = serde_json::to_value(self).map_err(UpkeepError::Checkpoint)?;
-        Ok(ledger::save_checkpoint(&mut *run.connection().await?, run.job, &checkpoint).await?)
+        Ok(ledger::save_checkpoint(&mut *run.connection().await?, run.job, &self.to_json()?).await?)
     }
 }
 
@@ -65,7 +76,10 @@ pub(crate) async fn run(run: &Run<'_>) -> Result<(), UpkeepError> {
     let begins = since + TimeDelta::from_std(settings.notice).unwrap_or(TimeDelta::MAX);
     let announced = now < begins;
     let mut walk = Walk::resume(run);
-    audio::walk(run, Turn { ends: now + TURN }, &mut walk, announced).await?;
+    let turn = Turn { ends: now + TURN };
+    // objects first: a call goes once nothing of it is in the bucket
+    audio::walk(run, turn, &mut walk, announced).await?;
+    calls::walk(run, turn, &mut walk, announced).await?;
     let report = Report { at: Some(run.clock.now()), ..walk.report };
     retention::save_report(&mut *run.connection().await?, &report).await?;
     tell(&report, announced.then_some(begins));
@@ -73,18 +87,21 @@ pub(crate) async fn run(run: &Run<'_>) -> Result<(), UpkeepError> {
 }
 
 fn tell(report: &Report, begins: Option<DateTime<Utc>>) {
-    let Report { recordings, bytes, held, untranscribed, in_use, at: _ } = *report;
+    let Report { recordings, bytes, held, untranscribed, in_use, calls, calls_held, calls_with_audio, at: _ } = *report;
     match begins {
         Some(begins) => tracing::warn!(
-            retention.begins = %begins, recordings.deleted = 0, recordings.due = recordings, recording.size_bytes = bytes,
-            "retention deletes nothing yet: `callscribe retention` shows what will go, and `RETENTION_AUDIO=forever` keeps it"
+            retention.begins = %begins, recordings.due = recordings, recording.size_bytes = bytes, calls.due = calls,
+            "retention deletes nothing yet: `callscribe retention` shows what will go; `RETENTION_AUDIO=forever` and `RETENTION_METADATA=forever` keep it"
         ),
         None => tracing::info!(
             recordings.deleted = recordings,
             recording.size_bytes = bytes,
             recordings.held = held,
             recordings.in_use = in_use,
-            "deleted audio that is kept no longer"
+            calls.deleted = calls,
+            calls.held = calls_held,
+            calls.with_audio = calls_with_audio,
+            "deleted what is kept no longer"
         ),
     }
     if untranscribed > 0 {
