@@ -8,6 +8,7 @@ mod exchange;
 
 use std::{sync::Mutex, time::Duration};
 
+use bytes::Bytes;
 use opentelemetry_sdk::trace::SpanData;
 use tokio::{
     task::JoinHandle,
@@ -69,6 +70,15 @@ impl Delivery {
             tracing::warn!(error = %chain(&error), "sending spans broke");
         }
     }
+}
+
+/// Asks the collector to take a batch without a span; the error says why it does not.
+///
+/// # Errors
+/// When it is away or refuses.
+pub async fn look(settings: &TraceSettings) -> Result<(), String> {
+    let exchange = Exchange::new(settings).map_err(|error| chain(&error).to_string())?;
+    exchange.send(Bytes::new()).await.map(|_| ()).map_err(|trouble| trouble.to_string())
 }
 
 struct Sender {

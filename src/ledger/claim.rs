@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
@@ -63,6 +64,8 @@ struct Row {
     put_off: i32,
     #[diesel(sql_type = sql_types::BigInt)]
     waited_ms: i64,
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    started_at: DateTime<Utc>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     trace_parent: Option<String>,
     #[diesel(sql_type = sql_types::BigInt)]
@@ -75,7 +78,7 @@ const CLAIM: &str = "
     UPDATE jobs SET state = 'running', attempt = attempt + 1, run = run + 1, max_attempts = coalesce($4, max_attempts), lease_id = $1, started_at = clock_timestamp(), reason = NULL
     FROM due
     WHERE jobs.id = due.id
-    RETURNING jobs.id, key, source, session_id, transcript_id, payload, checkpoint, priority, attempt, max_attempts, run, put_off, trace_parent,
+    RETURNING jobs.id, key, source, session_id, transcript_id, payload, checkpoint, priority, attempt, max_attempts, run, put_off, trace_parent, started_at,
               (extract(epoch FROM greatest(started_at - run_at, interval '0')) * 1000)::bigint AS waited_ms, due.sources_due";
 
 /// What people paused. Read by the claim itself: once a pause is committed, no claim that begins takes what it means, whatever the
@@ -219,6 +222,7 @@ fn understand(row: Row, kind: JobKind, lease: LeaseId) -> Result<Claimed, String
         run: row.run,
         lease,
         times_put_off: u32::try_from(row.put_off).map_err(negative)?,
+        started_at: row.started_at,
         waited: Duration::from_millis(u64::try_from(row.waited_ms).unwrap_or(0)),
         // work is done whether or not anyone can read where it came from
         enqueued_by: row.trace_parent.and_then(|text| text.parse().ok()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +57,8 @@ pub struct Claimed {
     pub lease: LeaseId,
     /// How often this job answered "later" since it was enqueued or last requeued.
     pub times_put_off: u32,
+    /// When it was claimed.
+    pub started_at: DateTime<Utc>,
     /// How long it had been due when it was claimed.
     pub waited: Duration,
     /// The run or request that enqueued it, if that was traced.

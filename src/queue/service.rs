@@ -63,6 +63,7 @@ impl tower::Service<Task<Held>> for JobService {
             run: job.run,
             source: job.source,
             session_id: job.session_id.as_ref(),
+            started_at: job.started_at,
             waited: job.waited,
             enqueued_by: job.enqueued_by.as_ref(),
         });

@@ -112,7 +112,11 @@ async fn a_call_is_followed_from_the_request_for_its_sync_to_its_transcript_acro
         assert_eq!(below(&spans, transcription, "S3.GetObject").parent, transcription.id);
         assert_eq!((transcription.kind, transcription.attribute("messaging.destination.name")), (SpanKind::Consumer, "transcription"));
     }
+    assert_eq!(doctor_on_traces(&world).await, "ok 127.0.0.1 takes spans");
     a_failed_run_says_why(&spans, &silent.to_string());
+    for call in [silent, whole[0].session_id] {
+        the_ledger_knows_the_traces(&world, &spans, &call.to_string()).await;
+    }
     logs_name_the_trace(&workers[1], &spans, whole.len());
     let processes: BTreeSet<_> = spans.iter().map(|span| span.resource["service.instance.id"].clone()).collect();
     assert!(processes.len() == 4 && spans.iter().all(|span| span.resource["service.name"] == "ours"), "{processes:?}");
@@ -125,6 +129,18 @@ fn a_failed_run_says_why(spans: &[Told], session: &str) {
     assert_eq!((failed.status, failed.attribute("job.outcome"), failed.attribute("error.type")), (2, "dead", "recording_empty"));
     assert!(failed.message.len() > 10, "{failed:?}");
     assert!(run_of(spans, "transcription", session).is_none());
+}
+
+/// `calls show` names the trace of each run, by what the ledger keeps of it.
+async fn the_ledger_knows_the_traces(world: &World, spans: &[Told], session: &str) {
+    let (status, text) = world.run(&["calls", "show", session, "--json"]).await;
+    assert_eq!(status, Some(0), "{text}");
+    let shown: serde_json::Value = serde_json::from_str(text.lines().find(|line| line.starts_with('{')).unwrap_or(&text)).unwrap();
+    let events = shown["timeline"].as_array().unwrap().iter().filter(|event| event["run"].is_number());
+    let named: BTreeSet<_> = events.map(|event| event["trace_id"].as_str().unwrap().to_owned()).collect();
+    let runs = spans.iter().filter(|span| span.attribute("call.session_id") == session);
+    let told: BTreeSet<_> = runs.map(|span| span.trace.clone()).collect();
+    assert!(named.len() >= 2 && named == told, "{named:?} {told:?}");
 }
 
 /// Lines of a run name its trace, so that one leads to the other.
@@ -150,6 +166,15 @@ fn nothing_secret_was_told(collector: &Collector, world: &World) {
     }
     assert!(!collector.was_told("Signature") && !collector.was_told("token="));
     assert!(collector.was_told("recording"), "what is looked for would be found");
+}
+
+/// What `doctor` finds about the collector, which is never a reason to fail.
+async fn doctor_on_traces(world: &World) -> String {
+    let (status, text) = world.run(&["doctor", "sync", "--json"]).await;
+    assert_eq!(status, Some(0), "{text}");
+    let report: serde_json::Value = serde_json::from_str(text.lines().find(|line| line.starts_with('{')).unwrap()).unwrap();
+    let finding = report["findings"].as_array().unwrap().iter().find(|finding| finding["check"] == "traces").unwrap();
+    format!("{} {}", finding["level"].as_str().unwrap(), finding["found"].as_str().unwrap())
 }
 
 /// One figure of a process.
@@ -179,6 +204,7 @@ async fn a_collector_that_is_away_costs_no_job_and_one_warning() {
     assert!(figure(port, r#"callscribe_job_wait_seconds_count{kind="transcription"}"#).await >= 1.0);
     worker.signal(Signal::SIGTERM);
     assert!(worker.ended().await.success());
+    assert!(doctor_on_traces(&world).await.starts_with("warn 127.0.0.1 does not take spans: "));
     let told = worker.log_lines().into_iter().filter(|line| line["message"] == "the collector does not take spans").count();
     assert_eq!(told, 1);
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use tokio::sync::{Semaphore, oneshot};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::{
@@ -31,6 +32,7 @@ const GATHER: Duration = Duration::from_millis(5);
 struct Waiting {
     session: SessionId,
     urgency: Urgency,
+    trace: Span,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -59,7 +61,9 @@ impl Gatherer {
             return self.alone(session).await;
         }
         let (answer, answered) = oneshot::channel();
-        self.queue(|waiting| waiting.push_back(Waiting { session: session.clone(), urgency: Urgency::current(), answer }));
+        self.queue(|waiting| {
+            waiting.push_back(Waiting { session: session.clone(), urgency: Urgency::current(), trace: Span::current(), answer })
+        });
         let gatherer = Arc::clone(self);
         // not awaited by one asker, because it answers others too; it ends with the request's own time-outs
         tokio::spawn(async move { gatherer.next_request().await });
@@ -93,7 +97,9 @@ impl Gatherer {
         }
         // those who can wait ride along with one who cannot
         let urgency = askers.iter().map(|asker| asker.urgency).min().unwrap_or(Urgency::Fresh);
-        let found = urgency.during(query(&self.api, &sessions)).await;
+        // one request answers several runs: it is told as that of the run which waited first
+        let trace = first.trace.clone();
+        let found = urgency.during(query(&self.api, &sessions)).instrument(trace).await;
         for asker in askers {
             let answer = found.as_ref().map(|found| found.get(asker.session.as_str()).cloned().unwrap_or_default()).map_err(Clone::clone);
             // an asker that went away needs no answer

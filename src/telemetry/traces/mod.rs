@@ -2,11 +2,12 @@
 //! what follows finds what it follows from.
 //!
 //! A run of a job is a trace of its own. Work that it enqueues carries its [`TraceParent`] in the row, and the run of that work links to
-//! it, so that a call is followed from process to process however long it waits in between. Spans for traces are apart from those of log lines, at
+//! it, so that a call is followed from process to process however long it waits in between. The id of its trace follows from job, claim and time. Spans for traces are apart from those of log lines, at
 //! a target of their own: with traces off nothing listens to it, and such a span costs one load of an atomic.
 //!
 //! What does not live here: the way to a collector, which is `collector`'s.
 
+mod ids;
 mod parent;
 mod queue;
 mod sampler;
@@ -21,6 +22,7 @@ use opentelemetry_sdk::{
 };
 use tracing_subscriber::{Layer, Registry, filter::Targets};
 
+pub use ids::trace_id_of;
 pub use parent::{TraceParent, current, of_span};
 pub use queue::SpanQueue;
 pub use spans::{ReceivedRequest, Run, failed, received, received_status, run, run_ended, sent, sent_status, storage, storing, told};
@@ -52,6 +54,7 @@ pub(super) fn layer(settings: &TraceSettings, about: &[(&'static str, String)]) 
     let (sender, queue) = queue::queue(settings.queue, resource.clone());
     let provider = SdkTracerProvider::builder()
         .with_resource(resource)
+        .with_id_generator(ids::Ids::default())
         .with_sampler(sampler::Story::new(settings.sampling))
         .with_span_limits(SpanLimits::default())
         .with_span_processor(sender)

@@ -3,6 +3,7 @@
 
 use std::{error::Error, fmt::Display, future::Future, time::Duration};
 
+use chrono::{DateTime, Utc};
 use opentelemetry::{
     Context,
     trace::{Status, TraceContextExt},
@@ -10,7 +11,7 @@ use opentelemetry::{
 use tracing::{Instrument, Span, field::Empty, trace_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::{TARGET, TraceParent, are_on};
+use super::{TARGET, TraceParent, are_on, ids};
 use crate::{
     domain::{JobId, JobKind, Reason, SessionId, SourceName},
     telemetry::chain,
@@ -34,6 +35,8 @@ pub struct Run<'r> {
     pub source: Option<SourceName>,
     /// Call, if one.
     pub session_id: Option<&'r SessionId>,
+    /// When it was claimed, by PostgreSQL's clock.
+    pub started_at: DateTime<Utc>,
     /// How long it had been due.
     pub waited: Duration,
     /// The run or request that enqueued it.
@@ -54,6 +57,10 @@ pub fn run(run: Run<'_>) -> Span {
     );
     if let Some(parent) = run.enqueued_by {
         span.add_link(parent.context());
+    }
+    if !span.is_disabled() {
+        // asking for its context begins it
+        ids::with_trace_id(ids::of_run(run.id, run.run, run.started_at), || span.context());
     }
     span
 }

@@ -1,8 +1,10 @@
 //! A run of a job as an event: who, where, how long, how it ended, and what to do about it.
 
 use callscribe::{
+    domain::JobId,
     ledger::{AttemptSeen, JobSeen},
     store::call_story::CallStory,
+    telemetry::traces::trace_id_of,
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -47,9 +49,17 @@ pub(super) struct Run {
     page: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
 }
 
 impl Run {
+    /// Says which trace of a collector is that of the run; the id follows from the run, whether or not it was told.
+    pub(super) fn trace(&mut self) -> Option<&str> {
+        self.trace_id = self.started_at.map(|at| trace_id_of(JobId(self.job_id), self.run, at));
+        self.trace_id.as_deref()
+    }
+
     /// The last run of a job, as its row tells it.
     fn last_of(job: &JobSeen, outcome: &str) -> Self {
         Self {

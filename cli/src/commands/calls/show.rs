@@ -3,6 +3,7 @@
 use std::{io, process::ExitCode};
 
 use callscribe::{
+    config::TraceSettings,
     domain::{CallSummary, JobId, SessionId},
     ledger::{AttemptSeen, JobFilter, JobSeen, attempts, list_jobs},
     store::{
@@ -42,6 +43,7 @@ JSON: one object. The call's own fields are under `call`, what the vendor sent u
   reason, error, advice, page, vendor_status, vendor_request
   recording_id, object_key, leg, version, provider, model, current, state
   batch, case_number
+  trace_id              of a run, where OTEL_EXPORTER_OTLP_ENDPOINT is set for this command as well
 and leave out what is not known. Times are UTC.
 
 Examples:
@@ -90,7 +92,10 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     }
     let jobs = list_jobs(connection, &JobFilter::of_session(session), MOST_JOBS).await?;
     let attempts = attempts(connection, &jobs.iter().map(|job| JobId(job.id)).collect::<Vec<_>>()).await?;
-    let events = timeline(&story, &jobs, &attempts);
+    let mut events = timeline(&story, &jobs, &attempts);
+    if setup::optional_settings(TraceSettings::read).flatten().is_some() {
+        timeline::name_traces(&mut events);
+    }
     if arguments.json {
         output.json(&Shown { story: &story, jobs: &jobs, attempts: &attempts, timeline: &events })?;
         return Ok(ExitCode::SUCCESS);

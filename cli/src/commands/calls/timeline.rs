@@ -98,6 +98,17 @@ pub(super) fn timeline(story: &CallStory, jobs: &[JobSeen], attempts: &[AttemptS
     events
 }
 
+/// Adds to every run which trace it is, for those who have a collector.
+pub(super) fn name_traces(events: &mut [Event]) {
+    for event in events {
+        if let About::Run(run) = &mut event.about
+            && let Some(id) = run.trace()
+        {
+            event.more.push(format!("trace {id}"));
+        }
+    }
+}
+
 /// Prints the events, a heading for each day.
 pub(super) fn print(events: &[Event], output: &mut Output) -> io::Result<()> {
     /// Where what happened begins.

@@ -11,6 +11,7 @@ mod postgres;
 mod redis;
 mod settings;
 mod tone;
+mod traces;
 mod transcriber;
 mod webex;
 
@@ -92,6 +93,9 @@ async fn examine(subject: &Subject, deep: bool) -> Vec<Finding> {
     if let Some(settings) = &subject.transcriber {
         let patience = if deep { DEEP_PATIENCE } else { PATIENCE };
         checks.push(bounded("transcriber", patience, transcriber::check(settings, deep)));
+    }
+    if let Some(settings) = &subject.traces {
+        checks.push(bounded("traces", PATIENCE, traces::check(settings)));
     }
     join_all(checks).await.into_iter().flatten().collect()
 }

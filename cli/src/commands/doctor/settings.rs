@@ -2,7 +2,8 @@
 
 use callscribe::{
     config::{
-        self, BlobSettings, Environment, Problem, ProcessSettings, ProviderSettings, Reader, WebexSettings, WhisperSettings, WorkSettings,
+        self, BlobSettings, Environment, Problem, ProcessSettings, ProviderSettings, Reader, TraceSettings, WebexSettings, WhisperSettings,
+        WorkSettings,
     },
     domain::JobKind,
     hints::Hints,
@@ -25,6 +26,7 @@ pub(super) struct Subject {
     pub(super) bucket: Option<BlobSettings>,
     pub(super) webex: Option<WebexSettings>,
     pub(super) transcriber: Option<WhisperSettings>,
+    pub(super) traces: Option<TraceSettings>,
 }
 
 /// Reads the settings for `kinds`, or for all that is configured when none is given.
@@ -32,6 +34,7 @@ pub(super) fn read(environment: &Environment, kinds: &[JobKind]) -> (Subject, Ve
     let mut reader = Reader::new(environment);
     let (kinds, mut findings) = if kinds.is_empty() { configured(environment, &reader) } else { (kinds.to_vec(), Vec::new()) };
     let settings = ProcessSettings::read(&mut reader, &kinds);
+    let traces = TraceSettings::read(&mut reader);
     let problems = reader.finish().err().map(|problems| problems.0).unwrap_or_default();
     let mut told: Vec<Finding> = problems.iter().map(|problem| Finding::fail(CHECK, problem.to_string(), FIX)).collect();
     told.extend(config::misspelt(environment).into_iter().map(|doubt| Finding::warn(CHECK, doubt, FIX)));
@@ -56,6 +59,7 @@ pub(super) fn read(environment: &Environment, kinds: &[JobKind]) -> (Subject, Ve
         bucket: settings.storage.filter(|_| usable(&["AWS_", "S3_", "CALL_RECORDING_"])),
         webex: settings.webex,
         transcriber: settings.transcription.filter(|_| usable(&["OPENAI_", "TRANSCRIPTION_"])),
+        traces: traces.filter(|_| usable(&["OTEL_"])),
     };
     (subject, told)
 }

@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use callscribe::{
     clock::{Clock, SystemClock},
+    config::TraceSettings,
     domain::{JobId, Reason, ReasonClass},
     ledger::{AttemptSeen, JobFilter, JobSeen, attempts, list_jobs},
+    telemetry::traces::trace_id_of,
 };
 use clap::Args;
 use serde::Serialize;
@@ -93,6 +95,8 @@ fn head(job: &JobSeen, advice: Option<&str>, output: &mut Output) -> std::io::Re
     field("started", job.started_at.map(stamp))?;
     field("ended", job.finished_at.map(stamp))?;
     field("worker", job.worker.clone())?;
+    let traced = setup::optional_settings(TraceSettings::read).flatten();
+    field("trace", traced.and(job.started_at).map(|at| trace_id_of(JobId(job.id), job.run, at)))?;
     field("payload", (job.payload != serde_json::json!({})).then(|| job.payload.to_string()))?;
     field("progress", job.checkpoint.as_ref().map(ToString::to_string))?;
     field("reason", job.reason.clone())?;
