@@ -61,6 +61,14 @@ pub enum Known {
 pub enum Fault {
     /// A1–A14, T5, T15: an error of the real service, byte for byte.
     Error(Known),
+    /// T5: so many requests within the window, told in the headers `x-ratelimit-…-requests` of every answer; what comes beyond gets a 429
+    /// that says no more than they do. Only `When::Always` makes sense.
+    RateLimit {
+        /// Requests in a window.
+        requests: u32,
+        /// Real time, from the first request on.
+        window: Duration,
+    },
     /// A15: the connection is cut this long after the upload, with no answer.
     ConnectionCut {
         /// Real time.

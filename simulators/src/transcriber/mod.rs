@@ -23,6 +23,7 @@ mod ear;
 mod errors;
 mod fault;
 mod hearing;
+mod limit;
 mod serve;
 mod spoil;
 mod upload;
@@ -115,6 +116,7 @@ struct Desk {
     clock: SimulatedClock,
     asks: Mutex<Vec<Ask>>,
     one_at_a_time: Semaphore,
+    window: Mutex<Option<limit::Window>>,
 }
 
 impl Desk {
@@ -142,6 +144,7 @@ impl Transcriber {
             clock: SimulatedClock::real(),
             asks: Mutex::default(),
             one_at_a_time: Semaphore::new(1),
+            window: Mutex::default(),
             plan,
         });
         let router = Router::new()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Extension, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
@@ -15,8 +15,9 @@ use serde_json::json;
 
 use super::answer::{Wanted, answer, stream as stream_of};
 use super::errors::{OPENAI_LIMIT, Told, known, limit, no_model, too_large, unauthorised, unreadable};
-use super::fault::{Fault, Known};
+use super::fault::{Fault, Known, Wait};
 use super::hearing::Heard;
+use super::limit::Allowance;
 use super::spoil::spoilt;
 use super::upload::{Upload, read};
 use super::wav::Unheard;
@@ -48,16 +49,15 @@ pub(super) async fn log(State(desk): Shared, mut request: Request, next: Next) -
     }));
     request.extensions_mut().insert(Arc::clone(&entry));
     let number = desk.requests.total();
+    let allowance = if request.method() == Method::POST { Some(Allowance::take(&desk)) } else { None };
+    if let Some(allowance) = allowance {
+        request.extensions_mut().insert(allowance);
+    }
     let mut answer = next.run(request).await;
     entry.note(|logged| logged.status = answer.status().as_u16());
-    let headers = [
-        ("x-request-id", format!("req_{number:08}")),
-        ("openai-processing-ms", began.elapsed().as_millis().to_string()),
-        ("x-ratelimit-limit-requests", "10000".to_owned()),
-        ("x-ratelimit-remaining-requests", "9999".to_owned()),
-        ("x-ratelimit-reset-requests", "6ms".to_owned()),
-    ];
-    for (name, value) in headers.into_iter().filter(|_| desk.plan.profile == Profile::OpenAi) {
+    let told = [("x-request-id", format!("req_{number:08}")), ("openai-processing-ms", began.elapsed().as_millis().to_string())];
+    let headers = told.into_iter().chain(allowance.into_iter().flat_map(Allowance::headers));
+    for (name, value) in headers.filter(|_| desk.plan.profile == Profile::OpenAi) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             answer.headers_mut().insert(HeaderName::from_static(name), value);
         }
@@ -81,6 +81,7 @@ pub(super) async fn transcribe(
     State(desk): Shared,
     ConnectInfo(connection): ConnectInfo<Connection>,
     Extension(entry): Extension<Arc<Entry>>,
+    Extension(allowance): Extension<Allowance>,
     request: Request,
 ) -> Response {
     let headers = request.headers().clone();
@@ -94,7 +95,10 @@ pub(super) async fn transcribe(
     let alone = desk.plan.profile == Profile::WhisperCpp || desk.faults.strikes(&[], &Fault::SingleFlight);
     let _turn = if alone { desk.one_at_a_time.acquire().await.ok() } else { None };
     tokio::time::sleep(desk.plan.takes).await;
-    let answer = decide(&desk, &headers, &upload, connection).await;
+    let answer = match allowance.left {
+        Some(_) => decide(&desk, &headers, &upload, connection).await,
+        None => known(Known::RateLimited(Wait::Absent), &no_audio()),
+    };
     if upload.file_name.is_some() {
         desk.note(Ask {
             sha256: upload.sha256.clone(),

@@ -61,6 +61,23 @@ async fn the_errors_of_the_real_service_are_told_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn a_limit_of_requests_is_told_with_every_answer_and_kept() {
+    let limited = with(Fault::RateLimit { requests: 2, window: Duration::from_secs(90) }).await;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let answer = send(&limited, form(bytes(&call(1, Shape::ULAW)), "json")).await;
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(header("x-ratelimit-limit-requests"), "2");
+        assert!(header("x-ratelimit-reset-requests").starts_with("1m"));
+        assert!(!answer.headers().contains_key("retry-after"));
+        told.push((answer.status().as_u16(), header("x-ratelimit-remaining-requests")));
+    }
+    assert_eq!(told, [(200, "1".to_owned()), (200, "0".to_owned()), (429, "0".to_owned())]);
+    limited.faults().clear();
+    assert_eq!(ask(&limited, bytes(&call(1, Shape::ULAW))).await.0, 200);
+}
+
+#[tokio::test]
 async fn limits_are_found_by_counting_and_by_listening() {
     let openai = Transcriber::start(TranscriberPlan::new(Profile::OpenAi)).await.unwrap();
     let (status, body) = ask(&openai, bytes(&call(1_700, Shape::ULAW))).await;
