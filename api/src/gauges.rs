@@ -14,9 +14,10 @@ use callscribe::{
     clock::{Clock, SystemClock},
     config::SloSettings,
     domain::JobKind,
-    hints::{Hints, Lane},
+    hints::Lane,
     ledger::{
-        Advice, COUNTED, Depth, Freshness, Rate, SyncAge, advise_all, depths, freshness, rates, recent_setbacks, sync_ages, workers_seen,
+        Advice, COUNTED, Depth, Freshness, Rate, SyncAge, WorkerSeen, advise_all, depths, freshness, rates, recent_setbacks, sync_ages,
+        workers_seen,
     },
     store::{
         StoreError,
@@ -68,7 +69,7 @@ impl Gauges {
         let mut refreshed = self.refreshed.lock().await;
         if refreshed.at.is_none_or(|at| at.elapsed() >= FRESH_FOR) {
             refreshed.at = Some(Instant::now());
-            let (ledger, ()) = tokio::join!(timeout(PATIENCE, ask(state)), show_redis(state.hints.as_ref(), &refreshed.kinds));
+            let (ledger, ()) = tokio::join!(timeout(PATIENCE, ask(state)), show_redis(state, &refreshed.kinds));
             match ledger {
                 Ok(Ok(asked)) => {
                     show(&asked.depths, &mut refreshed.kinds);
@@ -78,7 +79,7 @@ impl Gauges {
                     show_completeness(&asked.accounts);
                     asked.syncs.iter().for_each(|sync| metrics::sync_age(sync.source, sync.age));
                     metrics::audio_untranscribed(asked.untranscribed);
-                    metrics::workers_alive(asked.workers);
+                    show_workers(&asked.workers, &refreshed.kinds);
                     metrics::postgres_up(true);
                 }
                 Ok(Err(error)) => {
@@ -96,7 +97,7 @@ impl Gauges {
 
 struct Asked {
     depths: Vec<Depth>,
-    workers: i64,
+    workers: Vec<WorkerSeen>,
     credentials: Vec<CredentialSeen>,
     accounts: Vec<Accounts>,
     rates: BTreeMap<String, Rate>,
@@ -112,7 +113,7 @@ const LATELY: Duration = Duration::from_mins(10);
 async fn ask(state: &ApiState) -> Result<Asked, StoreError> {
     let mut connection = state.store.connection().await?;
     let depths = depths(&mut connection, COUNTED).await?;
-    let alive = workers_seen(&mut connection).await?.iter().filter(|worker| worker.alive).count();
+    let workers = workers_seen(&mut connection).await?.into_iter().filter(|worker| worker.alive).collect();
     let credentials = credentials(&mut connection).await?;
     let accounts = accounts(&mut connection).await?;
     let rates = rates(&mut connection).await?;
@@ -121,8 +122,14 @@ async fn ask(state: &ApiState) -> Result<Asked, StoreError> {
     let oldest = freshness(&mut connection).await?;
     let syncs = sync_ages(&mut connection).await?;
     let untranscribed = last_report(&mut connection).await?.map_or(0, |report| report.untranscribed);
-    let workers = i64::try_from(alive).unwrap_or(i64::MAX);
     Ok(Asked { depths, workers, credentials, accounts, rates, oldest, advice, syncs, untranscribed })
+}
+
+fn show_workers(alive: &[WorkerSeen], kinds: &BTreeSet<String>) {
+    metrics::workers_alive(i64::try_from(alive.len()).unwrap_or(i64::MAX));
+    for kind in kinds {
+        metrics::kind_workers_alive(kind, alive.iter().filter(|worker| worker.kinds.contains(kind)).count());
+    }
 }
 
 fn show_pace(asked: &Asked, kinds: &BTreeSet<String>, goals: &SloSettings) {
@@ -183,12 +190,15 @@ fn show(depths: &[Depth], kinds: &mut BTreeSet<String>) {
     }
 }
 
-async fn show_redis(hints: Option<&Hints>, kinds: &BTreeSet<String>) {
-    let Some(hints) = hints else { return };
+async fn show_redis(state: &ApiState, kinds: &BTreeSet<String>) {
+    let Some(hints) = &state.hints else { return };
     let asked = async {
         for kind in kinds {
             let depth = Lane::new(hints, kind).depth().await?;
             metrics::lane_depth(kind, i64::try_from(depth).unwrap_or(i64::MAX));
+        }
+        for service in &*state.services {
+            service.seen().await;
         }
         Ok::<_, callscribe::hints::HintsError>(())
     };

@@ -7,6 +7,8 @@ use callscribe::{
     config::{SloSettings, WebhookSettings, WorkSettings},
     domain::SourceName,
     hints::Hints,
+    notify,
+    outbound::Gate,
     store::Store,
     telemetry::metrics::Registry,
 };
@@ -19,6 +21,7 @@ use crate::{gauges::Gauges, webhook::Webhooks};
 pub struct ApiState {
     pub(crate) store: Store,
     pub(crate) hints: Option<Hints>,
+    pub(crate) services: Arc<[Gate]>,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) cron_secret: Option<SecretString>,
     pub(crate) sources: Arc<[SourceName]>,
@@ -34,6 +37,7 @@ impl ApiState {
         Self {
             store,
             hints: None,
+            services: Arc::new([]),
             gauges: Arc::new(Gauges::new(registry)),
             cron_secret: None,
             sources: Arc::new([]),
@@ -43,9 +47,10 @@ impl ApiState {
         }
     }
 
-    /// With Redis, so that work asked for starts at once and lanes are measured.
+    /// With Redis, so that work asked for starts at once, lanes are measured and circuits are seen.
     #[must_use]
     pub fn with_hints(mut self, hints: Hints) -> Self {
+        self.services = notify::gates(&hints).into();
         self.hints = Some(hints);
         self
     }

@@ -1,6 +1,7 @@
 //! Who turns speech into text: one trait, one folder per provider, and the checks that every answer goes through.
 
 pub mod check;
+mod gated;
 pub mod whisper;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -8,6 +9,8 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
+
+pub use gated::Gated;
 
 use crate::{domain::Reason, ledger::VendorTrace};
 
@@ -97,6 +100,9 @@ pub struct Transcription {
     pub request_id: Option<String>,
     /// Model that answered, as asked for.
     pub model: String,
+    /// How long until the provider answers anything more, if it said that this answer was its last for now.
+    #[serde(skip)]
+    pub exhausted_for: Option<Duration>,
 }
 
 /// What a provider can say instead of an answer.
@@ -117,6 +123,24 @@ pub enum TranscribeError {
         what: String,
         /// Its trace.
         trace: VendorTrace,
+    },
+    /// It is down for every recording: this one waits and uses up no attempt.
+    #[error("the transcriber is down: {what}")]
+    Down {
+        /// How long to wait.
+        wait: Duration,
+        /// What happened.
+        what: String,
+        /// Its trace.
+        trace: VendorTrace,
+    },
+    /// We do not ask it now: as much is under way, or was asked for within a minute, as it is to bear.
+    #[error("it is not this recording's turn at the transcriber: {what}")]
+    NoTurn {
+        /// How long to wait.
+        wait: Duration,
+        /// What holds it back.
+        what: String,
     },
     /// No recording will work until a person changes a key, a model or a quota.
     #[error("the transcriber is not usable: {what}")]
@@ -162,11 +186,12 @@ impl TranscribeError {
         match self {
             Self::RateLimited { trace, .. }
             | Self::Unavailable { trace, .. }
+            | Self::Down { trace, .. }
             | Self::Misconfigured { trace, .. }
             | Self::Rejected { trace, .. }
             | Self::TooShort { trace }
             | Self::Unreadable { trace, .. } => trace.clone(),
-            Self::Audio(_) => VendorTrace::default(),
+            Self::NoTurn { .. } | Self::Audio(_) => VendorTrace::default(),
         }
     }
 }

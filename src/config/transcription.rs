@@ -33,9 +33,16 @@ pub struct WhisperSettings {
     pub max_duration: Option<Duration>,
     /// `TRANSCRIPTION_TIMEOUT`: the longest wait for an answer, sending included.
     pub timeout: Duration,
+    /// `TRANSCRIPTION_CONCURRENCY_WHISPER`: requests at once over all machines, at most.
+    pub concurrency: u16,
+    /// `TRANSCRIPTION_REQUESTS_PER_MINUTE`: requests within a minute over all machines, if the account has such a limit.
+    pub requests_per_minute: Option<u32>,
     /// The way out.
     pub network: NetworkSettings,
 }
+
+/// Where the limit of requests at once begins: the service itself lowers it.
+const MOST_AT_ONCE: u16 = 256;
 
 impl WhisperSettings {
     /// The provider as `TRANSCRIPTION_PROVIDER` and `call_transcripts.provider` name it.
@@ -63,6 +70,15 @@ impl WhisperSettings {
         "Longest audio the model takes, in seconds; 1400 for models whose name starts with `gpt-`, no limit for others",
     );
     const TIMEOUT: Setting = Setting::new("TRANSCRIPTION_TIMEOUT", "10m", "Longest wait for a transcript, sending the audio included");
+    const CONCURRENCY: Setting = Setting::new(
+        "TRANSCRIPTION_CONCURRENCY_WHISPER",
+        "256",
+        "Requests to the transcriber at once over all machines, at most; fewer once it answers 429, more again as it answers well",
+    );
+    const REQUESTS_PER_MINUTE: Setting = Setting::optional(
+        "TRANSCRIPTION_REQUESTS_PER_MINUTE",
+        "Requests to the transcriber per minute over all machines, as the account's limit says; without it only the answers' own words hold us back",
+    );
     /// What this concern reads.
     pub const SETTINGS: &'static [Setting] = &[
         ProviderSettings::PROVIDER,
@@ -74,6 +90,8 @@ impl WhisperSettings {
         Self::MAX_BYTES,
         Self::MAX_SECONDS,
         Self::TIMEOUT,
+        Self::CONCURRENCY,
+        Self::REQUESTS_PER_MINUTE,
     ];
 
     /// The same with another model. A limit that came with the model goes with it; one that was set stays.
@@ -96,12 +114,22 @@ impl WhisperSettings {
             max_bytes: reader.parsed(&Self::MAX_BYTES, "a number of bytes").unwrap_or(defaults.max_bytes),
             max_duration: most_seconds.map(Duration::from_secs).or_else(|| longest_of(&model)),
             timeout: reader.duration(&Self::TIMEOUT).unwrap_or(defaults.timeout),
+            concurrency: Self::at_least_one(reader, &Self::CONCURRENCY).unwrap_or(defaults.concurrency),
+            requests_per_minute: Self::at_least_one(reader, &Self::REQUESTS_PER_MINUTE),
             network: NetworkSettings::read(reader),
             base_url,
             model,
         };
         settings.check_url(reader);
         settings
+    }
+
+    fn at_least_one<N: std::str::FromStr + PartialEq + From<u8>>(reader: &mut Reader<'_>, setting: &Setting) -> Option<N> {
+        let requests: N = reader.parsed(setting, "a number of requests, at least 1")?;
+        if requests == N::from(0) {
+            reader.complain(setting.name, "is not usable: nothing would be transcribed; `callscribe queue pause transcribe` pauses");
+        }
+        Some(requests)
     }
 
     /// Settings for a server at `base_url` that needs no key, the rest by default.
@@ -145,6 +173,8 @@ impl Default for WhisperSettings {
             max_bytes: OPENAI_MAX_BYTES,
             max_duration: None,
             timeout: Duration::from_mins(10),
+            concurrency: MOST_AT_ONCE,
+            requests_per_minute: None,
             network: NetworkSettings::default(),
         }
     }
@@ -208,6 +238,9 @@ mod tests {
     fn what_cannot_work_is_refused_by_name() {
         assert!(complaint(&[("OPENAI_BASE_URL", "ftp://x/v1")]).contains("must start with"));
         assert!(complaint(&[("OPENAI_BASE_URL", "https://u:p@asr.example.com/v1")]).contains("user or password"));
+        for name in ["TRANSCRIPTION_CONCURRENCY_WHISPER", "TRANSCRIPTION_REQUESTS_PER_MINUTE"] {
+            assert!(complaint(&[("OPENAI_API_KEY", "k"), (name, "0")]).contains("queue pause"), "{name}");
+        }
     }
 
     #[test]

@@ -123,14 +123,12 @@ impl Reason {
             Self::LowCoverage | Self::Repetition => {
                 "It asks the transcriber once more otherwise within the same run; if that fails its checks as well, it tries again with growing pauses until the attempts are used up. A transcript that is complete is never replaced by one that fails."
             }
-            Self::VendorUnavailable
-            | Self::WrongShape
-            | Self::ProviderUnavailable
-            | Self::UnreadableAnswer
-            | Self::Panicked
-            | Self::TimedOut
-            | Self::DatabaseUnavailable
-            | Self::Unexpected => RETRIES,
+            Self::VendorUnavailable | Self::ProviderUnavailable => {
+                "While it is down for everyone, its jobs wait at no attempt's cost, one request at a time probes, and they go on by themselves. What fails while others are answered is tried again with growing pauses until the attempts of `MAX_ATTEMPTS_<KIND>` are used up; then the job is dead and stays for a person."
+            }
+            Self::WrongShape | Self::UnreadableAnswer | Self::Panicked | Self::TimedOut | Self::DatabaseUnavailable | Self::Unexpected => {
+                RETRIES
+            }
             Self::LeaseLost => {
                 "Another worker takes the job once the lease has run out; the run counts as an attempt. What the lost worker still answers is refused."
             }

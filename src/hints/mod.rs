@@ -6,6 +6,8 @@
 //! |---|---|---|
 //! | `{prefix:lane:<kind>}` | sorted set | job ids that may be due; score = priority, then time |
 //! | `{prefix:budget:<name>}` | hash | token bucket and blocked-until of one vendor credential |
+//! | `{prefix:gate:<service>}` | string | circuit and limit of one outside service; absent while nothing is the matter |
+//! | `{prefix:gate:<service>}:places` | sorted set | who is at it; score = until when that is believed |
 
 mod connection;
 mod lanes;

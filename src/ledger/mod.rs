@@ -63,4 +63,4 @@ pub use rates::{Freshness, RATE_MINUTES, Rate, SERIES_MINUTES, freshness, prune_
 pub use read_again::read_again;
 pub use running::{RunningSeen, running_by_worker};
 pub use sync_ages::{SyncAge, sync_ages};
-pub use workers_seen::{WorkerSeen, workers_seen};
+pub use workers_seen::{WorkerSeen, unattended_for, workers_seen};

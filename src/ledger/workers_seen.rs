@@ -1,5 +1,7 @@
 //! Who works, for people.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use chrono::{DateTime, Utc};
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
@@ -70,4 +72,23 @@ pub async fn workers_seen(connection: &mut Connection) -> Result<Vec<WorkerSeen>
             alive: row.alive,
         })
         .collect())
+}
+
+#[derive(QueryableByName)]
+struct LastRow {
+    #[diesel(sql_type = sql_types::Text)]
+    kind: String,
+    #[diesel(sql_type = sql_types::Double)]
+    seconds: f64,
+}
+
+/// For how long no worker that takes a kind has had a lease, by kind: nothing while one has; no entry where none is remembered.
+pub async fn unattended_for(connection: &mut Connection) -> Result<BTreeMap<String, Duration>, StoreError> {
+    let rows: Vec<LastRow> = diesel::sql_query(
+        "SELECT kind, extract(epoch FROM now() - max(coalesce(ended_at, expires_at, started_at)))::float8 AS seconds
+         FROM workers, unnest(kinds) AS kind GROUP BY kind",
+    )
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.kind, Duration::try_from_secs_f64(row.seconds).unwrap_or_default())).collect())
 }

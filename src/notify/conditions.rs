@@ -1,13 +1,15 @@
 //! What needs a person now, out of the ledger's own figures.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 
 use crate::{
-    config::{AlertSettings, SloSettings},
+    config::{AlertSettings, SloSettings, WhisperSettings},
     domain::{JobKind, SourceName},
-    ledger::{COUNTED, depths, freshness, sync_ages},
+    hints::Hints,
+    ledger::{COUNTED, Controls, Depth, controls_seen, depths, freshness, sync_ages, unattended_for},
+    outbound::{Gate, GateSeen},
     store::{
         Connection, StoreError,
         alerts::Condition,
@@ -25,8 +27,9 @@ pub async fn conditions(
     sources: &[SourceName],
     now: DateTime<Utc>,
 ) -> Result<Vec<Condition>, StoreError> {
-    let mut found = Vec::new();
-    for depth in depths(connection, COUNTED).await? {
+    let depths = depths(connection, COUNTED).await?;
+    let mut found = nobody_works(&depths, &unattended_for(connection).await?, &controls_seen(connection).await?);
+    for depth in depths {
         let kind = &depth.kind;
         if depth.dead.jobs > settings.dead_jobs {
             let summary = format!("{} jobs of `{kind}` are dead", depth.dead);
@@ -77,6 +80,41 @@ pub async fn conditions(
     }
     found.extend(credentials(connection).await?.iter().filter_map(|credential| login(credential, now)));
     Ok(found)
+}
+
+/// How long work may be due, and nobody there to do it, before that needs a person: longer than a restart of all workers.
+const UNATTENDED: Duration = Duration::from_mins(5);
+
+/// Kinds whose work is due and that no worker takes, unless a person wants it so.
+fn nobody_works(depths: &[Depth], unattended: &BTreeMap<String, Duration>, controls: &Controls) -> Vec<Condition> {
+    let paused = |kind: &str| controls.paused.iter().any(|pause| pause.scope == "all" || pause.scope == "kind" && pause.subject == kind);
+    let of = |depth: &Depth| {
+        let due = depth.oldest_due();
+        let alone = unattended.get(&depth.kind).copied().unwrap_or(due).min(due);
+        let worker = depth.kind.parse::<JobKind>().ok().filter(|_| alone >= UNATTENDED && !paused(&depth.kind))?.worker();
+        let summary = format!("{} jobs of `{}` are due, and no worker takes them for {}", depth.due, depth.kind, span(alone));
+        let command = format!("callscribe worker {worker}");
+        Some(condition("CallscribeNoWorkers", &depth.kind, number(depth.due.jobs), summary, command))
+    };
+    depths.iter().filter_map(of).collect()
+}
+
+/// The circuits of every outside service that has one, to look at.
+#[must_use]
+pub fn gates(hints: &Hints) -> Vec<Gate> {
+    let sources = SourceName::ALL.iter().map(|source| source.as_str());
+    sources.chain([WhisperSettings::PROVIDER]).map(|service| Gate::circuit(hints.clone(), service)).collect()
+}
+
+/// Services whose circuit has been open for long enough to need a person.
+#[must_use]
+pub fn circuits(gates: &[GateSeen]) -> Vec<Condition> {
+    let of = |gate: &GateSeen| {
+        let open = gate.alarming()?;
+        let summary = format!("`{}` has been down for {}: its jobs wait and use up no attempts", gate.service, span(open));
+        Some(condition("CallscribeCircuitOpen", &gate.service, open.as_secs_f64(), summary, "callscribe status".to_owned()))
+    };
+    gates.iter().filter_map(of).collect()
 }
 
 fn login(credential: &CredentialSeen, now: DateTime<Utc>) -> Option<Condition> {

@@ -6,6 +6,6 @@ mod conditions;
 mod delivery;
 mod watch;
 
-pub use conditions::conditions;
+pub use conditions::{circuits, conditions, gates};
 pub use delivery::{Channels, ChannelsError};
-pub use watch::watch_alerts;
+pub use watch::{Watched, watch_alerts};

@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{Channels, conditions};
+use super::{Channels, circuits, conditions};
 use crate::{
     clock::Clock,
     config::{AlertSettings, SloSettings},
     domain::SourceName,
+    outbound::Gate,
     store::{
         Store, StoreError,
         alerts::{Rhythm, look, prune_notices},
@@ -26,16 +27,25 @@ const RESOLVE_AFTER: Duration = Duration::from_mins(3);
 /// How long messages that arrived are kept.
 const KEEP: Duration = Duration::from_hours(7 * 24);
 
+/// What is looked at, and by which measure.
+#[derive(Debug)]
+pub struct Watched {
+    /// PostgreSQL.
+    pub store: Store,
+    /// What is too much, and who is told.
+    pub settings: AlertSettings,
+    /// How old work may become.
+    pub goals: SloSettings,
+    /// Sources whose calls are asked for.
+    pub sources: Vec<SourceName>,
+    /// The gates before outside services.
+    pub gates: Vec<Gate>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// Looks and sends until the shutdown. PostgreSQL and the receivers may come and go.
-pub async fn watch_alerts(
-    store: Store,
-    settings: AlertSettings,
-    goals: SloSettings,
-    channels: Channels,
-    sources: Vec<SourceName>,
-    clock: Arc<dyn Clock>,
-    shutdown: CancellationToken,
-) {
+pub async fn watch_alerts(watched: Watched, channels: Channels, shutdown: CancellationToken) {
     let mut rounds = tokio::time::interval(SEND_EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut look_at = Instant::now();
@@ -43,8 +53,8 @@ pub async fn watch_alerts(
         let due = look_at <= Instant::now();
         // a look that fails keeps nobody from hearing what earlier ones found
         let round = async {
-            let looked = if due { look_once(&store, &settings, &goals, &channels, &sources, &*clock).await } else { Ok(()) };
-            (looked, channels.deliver(&store, &*clock).await)
+            let looked = if due { look_once(&watched, &channels).await } else { Ok(()) };
+            (looked, channels.deliver(&watched.store, &*watched.clock).await)
         };
         let Some((looked, sent)) = shutdown.run_until_cancelled(round).await else { return };
         if due && looked.is_ok() {
@@ -56,17 +66,13 @@ pub async fn watch_alerts(
     }
 }
 
-async fn look_once(
-    store: &Store,
-    settings: &AlertSettings,
-    goals: &SloSettings,
-    channels: &Channels,
-    sources: &[SourceName],
-    clock: &dyn Clock,
-) -> Result<(), StoreError> {
+async fn look_once(watched: &Watched, channels: &Channels) -> Result<(), StoreError> {
+    let Watched { settings, goals, sources, gates, clock, .. } = watched;
+    let gates = futures_util::future::join_all(gates.iter().map(Gate::seen)).await;
     let now = clock.now();
-    let mut connection = store.connection().await?;
-    let found = conditions(&mut connection, settings, goals, sources, now).await?;
+    let mut connection = watched.store.connection().await?;
+    let mut found = conditions(&mut connection, settings, goals, sources, now).await?;
+    found.extend(circuits(&gates));
     look(&mut connection, &found, &channels.names(), Rhythm { resolve_after: RESOLVE_AFTER, repeat: settings.repeat }, now).await?;
     prune_notices(&mut connection, KEEP, now).await?;
     Ok(())

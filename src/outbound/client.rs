@@ -136,6 +136,15 @@ impl OutboundError {
         chain(self)
     }
 
+    /// Nobody was there to ask, so that nothing of the request had a part in it.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        match self {
+            Self::NoTls { .. } | Self::PlainHttp { .. } | Self::Connect { .. } | Self::Untrusted { .. } => true,
+            Self::Request(_) | Self::TimedOut { .. } | Self::Broken { .. } | Self::TooLarge { .. } => false,
+        }
+    }
+
     const fn word(&self) -> &'static str {
         match self {
             Self::PlainHttp { .. } | Self::Request(_) => "refused",

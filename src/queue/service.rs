@@ -18,7 +18,7 @@ use super::backend::Held;
 use crate::{
     domain::Reason,
     ledger::{Claimed, Failure, Handler, Outcome, RunContext},
-    outbound::Urgency,
+    outbound::{Asker, Urgency},
     store::Store,
     telemetry::{chain, traces},
 };
@@ -118,7 +118,8 @@ async fn lost_and_waited(held: &Held) {
 
 async fn run_bounded(handler: &dyn Handler, job: &Claimed, context: &RunContext) -> Outcome {
     let limit = job.kind.timeout();
-    let run = AssertUnwindSafe(Urgency::of_priority(job.priority).during(handler.run(job, context))).catch_unwind();
+    let run = Asker::job(job.id).during(Urgency::of_priority(job.priority).during(handler.run(job, context)));
+    let run = AssertUnwindSafe(run).catch_unwind();
     match tokio::time::timeout(limit, run).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Outcome::Retry(Failure::new(Reason::Panicked, anyhow::anyhow!("the handler panicked: {}", panic_text(&*panic)))),

@@ -25,7 +25,9 @@ impl SourceError {
             Failure::new(reason, anyhow::Error::new(error).context("cannot read calls from the source")).with_vendor(trace)
         };
         match self {
-            Self::RateLimited { wait, .. } | Self::RenewalPending { wait, .. } => Outcome::Later { wait, why: why(self) },
+            Self::RateLimited { wait, .. } | Self::Down { wait, .. } | Self::RenewalPending { wait, .. } => {
+                Outcome::Later { wait, why: why(self) }
+            }
             Self::LoginNeeded { .. } => Outcome::Later { wait: UNTIL_LOGIN, why: why(self) },
             Self::Forbidden { .. } | Self::WrongOrg { .. } => Outcome::Later { wait: UNTIL_CONFIGURED, why: why(self) },
             Self::Unavailable { .. } | Self::TokensUnavailable { .. } => Outcome::Retry(why(self)),

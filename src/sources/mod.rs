@@ -185,6 +185,20 @@ pub enum SourceError {
         /// Its trace.
         trace: VendorTrace,
     },
+    /// It is down for everyone: this job waits and uses up no attempt.
+    #[error("{source_name} is down: {what}")]
+    Down {
+        /// Who.
+        source_name: SourceName,
+        /// How long to wait.
+        wait: Duration,
+        /// What happened.
+        what: String,
+        /// It was asked, and failed; not only taken for down.
+        asked: bool,
+        /// Its trace.
+        trace: VendorTrace,
+    },
     /// The request is wrong and will stay wrong.
     #[error("{source_name} rejects the request: {what}")]
     Rejected {
@@ -254,7 +268,7 @@ impl SourceError {
             Self::LoginNeeded { .. } => Reason::LoginNeeded,
             Self::Forbidden { .. } => Reason::Forbidden,
             Self::WrongOrg { .. } => Reason::WrongOrg,
-            Self::Unavailable { .. } | Self::RenewalPending { .. } => Reason::VendorUnavailable,
+            Self::Unavailable { .. } | Self::Down { .. } | Self::RenewalPending { .. } => Reason::VendorUnavailable,
             Self::TokensUnavailable { .. } => Reason::DatabaseUnavailable,
             Self::TooWide { .. } | Self::Rejected { .. } => Reason::VendorRejected,
             Self::WrongShape { .. } => Reason::WrongShape,
@@ -275,6 +289,7 @@ impl SourceError {
             | Self::Forbidden { trace, .. }
             | Self::TooWide { trace, .. }
             | Self::Unavailable { trace, .. }
+            | Self::Down { trace, .. }
             | Self::Rejected { trace, .. }
             | Self::WrongShape { trace, .. }
             | Self::LinkExpired { trace }

@@ -79,6 +79,8 @@ pub(super) const ADVISED_WORKERS: Metric = Metric::gauge(
     "The same as worker processes with CONCURRENCY_<KIND> slots each, as this process reads it. Autoscalers follow it",
 );
 pub(super) const WORKERS: Metric = Metric::gauge("callscribe_workers_alive", &[], "Worker processes whose lease is current");
+pub(super) const KIND_WORKERS: Metric =
+    Metric::gauge("callscribe_kind_workers_alive", &["kind"], "Worker processes whose lease is current and that take jobs of the kind");
 pub(super) const CONCURRENCY: Metric = Metric::gauge(
     "callscribe_concurrency",
     &["kind"],
@@ -94,6 +96,21 @@ pub(super) const POSTGRES_UP: Metric =
     Metric::gauge("callscribe_postgres_up", &[], "1 while PostgreSQL answers; at 0 the figures from the ledger are as they last were");
 pub(super) const BUDGET: Metric =
     Metric::gauge("callscribe_vendor_budget_remaining", &["budget"], "Requests left in the budget that all machines share");
+pub(super) const CIRCUIT_OPEN: Metric = Metric::gauge(
+    "callscribe_circuit_open",
+    &["service"],
+    "1 while the service is taken for down: its jobs wait, use up no attempts, and one request at a time probes",
+);
+pub(super) const CIRCUIT_OPENINGS: Metric = Metric::counter(
+    "callscribe_circuit_openings_total",
+    &["service"],
+    "Times the circuit before a service opened; counted by the process whose failure opened it",
+);
+pub(super) const SERVICE_LIMIT: Metric = Metric::gauge(
+    "callscribe_service_concurrency_limit",
+    &["service"],
+    "Requests at once over all machines that the service bears, as its answers taught this process",
+);
 pub(super) const STARTED: Metric = Metric::gauge("process_start_time_seconds", &[], "When the process started, in seconds since 1970");
 pub(super) const CPU_SECONDS: Metric =
     Metric::gauge("process_cpu_seconds_total", &[], "Processor time used, in seconds, by the process and its kernel work");
@@ -227,6 +244,7 @@ pub const CATALOGUE: &[Metric] = &[
     ADVISED_SLOTS,
     ADVISED_WORKERS,
     WORKERS,
+    KIND_WORKERS,
     CONCURRENCY,
     PAUSED,
     LANE_DEPTH,
@@ -234,6 +252,9 @@ pub const CATALOGUE: &[Metric] = &[
     POSTGRES_UP,
     BUDGET,
     BUDGET_SHARED,
+    CIRCUIT_OPEN,
+    CIRCUIT_OPENINGS,
+    SERVICE_LIMIT,
     LEADER,
     STARTED,
     CPU_SECONDS,

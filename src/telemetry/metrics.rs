@@ -10,11 +10,11 @@ use super::{
     ProcessUsage, TelemetryError,
     catalogue::{
         ACCESS_LEFT, ADVISED_SLOTS, ADVISED_WORKERS, ARRIVALS, ATTEMPTS, AUDIO_SECONDS, BUDGET, BUDGET_SHARED, BUILD, BYTES, CALLS,
-        COMPLETENESS_AGE, COMPLETENESS_GAPS, CONCURRENCY, CPU_SECONDS, ENRICHED, GAPS, HINTS_LOST, JOB_WAIT, JOBS, LANE_DEPTH, LEADER,
-        LEASES_LOST, LOGIN_NEEDED, MAX_FDS, OLDEST_DUE, OPEN_FDS, PAUSED, POSTGRES_UP, QUARANTINED, RATE_LIMITED, REDIS_UP, REFRESH_LEFT,
-        REFRESHES, RESIDENT_BYTES, RUN_SECONDS, SERVICE, SLO_AGE, SLO_GOAL, SLOTS_BUSY, SPANS, STARTED, SWEPT, SYNC_AGE, SYNCS, THREADS,
-        UNTRANSCRIBED, VENDOR_REQUESTS, VENDOR_SECONDS, VENDOR_TRANSCRIPTS, VIRTUAL_BYTES, WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED, WEBHOOKS,
-        WORKERS,
+        CIRCUIT_OPEN, CIRCUIT_OPENINGS, COMPLETENESS_AGE, COMPLETENESS_GAPS, CONCURRENCY, CPU_SECONDS, ENRICHED, GAPS, HINTS_LOST,
+        JOB_WAIT, JOBS, KIND_WORKERS, LANE_DEPTH, LEADER, LEASES_LOST, LOGIN_NEEDED, MAX_FDS, OLDEST_DUE, OPEN_FDS, PAUSED, POSTGRES_UP,
+        QUARANTINED, RATE_LIMITED, REDIS_UP, REFRESH_LEFT, REFRESHES, RESIDENT_BYTES, RUN_SECONDS, SERVICE, SERVICE_LIMIT, SLO_AGE,
+        SLO_GOAL, SLOTS_BUSY, SPANS, STARTED, SWEPT, SYNC_AGE, SYNCS, THREADS, UNTRANSCRIBED, VENDOR_REQUESTS, VENDOR_SECONDS,
+        VENDOR_TRANSCRIPTS, VIRTUAL_BYTES, WEBHOOK_ACTIVE, WEBHOOK_REACTIVATED, WEBHOOKS, WORKERS,
     },
 };
 use crate::domain::{EventKind, JobKind, Reason, SourceName};
@@ -251,6 +251,21 @@ pub fn budget_remaining(budget: &str, requests: f64) {
     ::metrics::gauge!(BUDGET.name, "budget" => budget.to_owned()).set(requests);
 }
 
+/// Whether a service is taken for down.
+pub fn circuit_open(service: &str, open: bool) {
+    ::metrics::gauge!(CIRCUIT_OPEN.name, "service" => service.to_owned()).set(f64::from(u8::from(open)));
+}
+
+/// The circuit before a service opened.
+pub fn circuit_opened(service: &str) {
+    ::metrics::counter!(CIRCUIT_OPENINGS.name, "service" => service.to_owned()).increment(1);
+}
+
+/// How many requests at once a service bears.
+pub fn service_limit(service: &str, requests: u16) {
+    ::metrics::gauge!(SERVICE_LIMIT.name, "service" => service.to_owned()).set(f64::from(requests));
+}
+
 /// Whether this scheduler leads.
 pub fn leading(leads: bool) {
     ::metrics::gauge!(LEADER.name).set(f64::from(u8::from(leads)));
@@ -317,6 +332,11 @@ pub fn paused(kind: JobKind, paused: bool) {
 /// How many worker processes are alive.
 pub fn workers_alive(workers: i64) {
     ::metrics::gauge!(WORKERS.name).set(count(workers));
+}
+
+/// How many of them take jobs of a kind.
+pub fn kind_workers_alive(kind: &str, workers: usize) {
+    ::metrics::gauge!(KIND_WORKERS.name, "kind" => kind.to_owned()).set(count(i64::try_from(workers).unwrap_or(i64::MAX)));
 }
 
 #[cfg(test)]

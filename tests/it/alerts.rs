@@ -147,6 +147,41 @@ async fn an_alert_is_told_once_reminded_of_and_resolved_whoever_looks() {
 }
 
 #[tokio::test]
+async fn work_that_no_worker_takes_is_told_by_kind_and_not_what_is_paused_attended_or_only_just_due() {
+    let scene = Scene::new().await;
+    let store = scene.database.store();
+    let told = async || {
+        let mut connection = store.connection().await.unwrap();
+        let found = conditions(&mut connection, &scene.settings, &SloSettings::default(), &[], scene.after(0)).await.unwrap();
+        found
+            .into_iter()
+            .filter(|found| found.name == "CallscribeNoWorkers")
+            .map(|found| (found.subject, found.command))
+            .collect::<Vec<_>>()
+    };
+    let enqueue = "INSERT INTO jobs (kind, key, max_attempts, run_at) SELECT kind, 'k', 5, now() - interval '20 minutes' FROM unnest(ARRAY['sync', 'transcription']) AS kind;
+                   INSERT INTO jobs (kind, key, max_attempts, run_at) VALUES ('recording', 'k', 5, now() - interval '1 minute')";
+    run(&store, enqueue).await;
+    let both =
+        [("sync", "sync"), ("transcription", "transcribe")].map(|(kind, worker)| (kind.to_owned(), format!("callscribe worker {worker}")));
+    assert_eq!(told().await, both, "nobody ever worked");
+    let worker = |ends: &str| {
+        format!(
+            "INSERT INTO workers (name, host, pid, kinds, version, started_at, expires_at, ended_at, ended_by)
+                 VALUES ('w', 'w', 1, '{{transcription}}', '1', now() - interval '1 hour', {ends})"
+        )
+    };
+    run(&store, &worker("NULL, now() - interval '1 minute', 'drained'")).await;
+    assert_eq!(told().await, both[..1], "restarted, perhaps");
+    run(&store, "UPDATE workers SET ended_at = now() - interval '6 minutes'").await;
+    assert_eq!(told().await, both);
+    run(&store, &worker("now() + interval '1 minute', NULL, NULL")).await;
+    assert_eq!(told().await, both[..1]);
+    run(&store, "INSERT INTO controls (action, scope, subject, actor) VALUES ('pause', 'kind', 'sync', 'me')").await;
+    assert_eq!(told().await, []);
+}
+
+#[tokio::test]
 async fn what_is_told_is_signed_over_time_and_body() {
     let scene = Scene::new().await;
     dead_transcriptions(&scene.database.store(), 3, "provider_unavailable").await;

@@ -17,6 +17,7 @@ mod doctor;
 mod embedded;
 mod enrich;
 mod fairness;
+mod gates;
 mod harness;
 mod hooks;
 mod house;

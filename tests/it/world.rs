@@ -170,6 +170,11 @@ impl Process {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let log = self.log.clone();
         harness::eventually(&format!("the process ends; its log is {}", log.display()), async || self.child.try_wait().unwrap()).await

@@ -6,7 +6,7 @@ use callscribe::{
     clock::SystemClock,
     config::{Environment, ProcessSettings, Reader, WebexSettings},
     domain::SourceName,
-    notify::{Channels, watch_alerts},
+    notify::{self, Channels, Watched, watch_alerts},
     schedule::{SchedulerOptions, run_scheduler},
 };
 use callscribe_api::{ApiState, probes_app, serve};
@@ -52,6 +52,18 @@ pub(crate) fn options(
     }
 }
 
+/// What needs a person is looked for here.
+fn watched(settings: &ProcessSettings, engines: &Engines, sources: &[SourceName]) -> Watched {
+    Watched {
+        store: engines.store.clone(),
+        settings: settings.alerts.clone(),
+        goals: settings.slo,
+        sources: sources.to_vec(),
+        gates: notify::gates(&engines.hints),
+        clock: Arc::new(SystemClock),
+    }
+}
+
 pub(crate) async fn run(_: &Arguments) -> Ended {
     let environment = setup::environment()?;
     let sources = configured_sources(&environment);
@@ -69,15 +81,7 @@ pub(crate) async fn run(_: &Arguments) -> Ended {
     }
     if engines.await_schema(&process.shutdown).await? {
         let channels = Channels::new(&settings.alerts)?;
-        let alerts = watch_alerts(
-            engines.store.clone(),
-            settings.alerts.clone(),
-            settings.slo,
-            channels,
-            sources.clone(),
-            Arc::new(SystemClock),
-            process.shutdown.clone(),
-        );
+        let alerts = watch_alerts(watched(&settings, &engines, &sources), channels, process.shutdown.clone());
         together.run(async {
             alerts.await;
             Ok::<(), Infallible>(())

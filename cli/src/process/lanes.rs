@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use callscribe::{
-    asr::{Transcriber, whisper::Whisper},
+    asr::{Gated, Transcriber, whisper::Whisper},
     blob::Blob,
     clock::{Clock, SystemClock},
-    config::{ProcessSettings, WorkSettings},
+    config::{ProcessSettings, WhisperSettings, WorkSettings},
     domain::JobKind,
     ledger::{Backoff, Handler},
+    outbound::{Budget, Gate},
     queue::{LaneOptions, QueueSettings, WorkersOptions},
     sources::{ChatSource, Source, webex::Webex},
 };
@@ -51,7 +52,7 @@ pub(crate) fn lanes(
                     None => handler,
                 })
             }
-            JobKind::Transcription => Arc::new(transcribe(settings, &sources, needed(blob)?, &clock)?),
+            JobKind::Transcription => Arc::new(transcribe(settings, engines, &sources, needed(blob)?, &clock)?),
             JobKind::Enrichment => Arc::new(EnrichHandler::new(sources.clone(), enrich_recipe(settings), Arc::clone(&clock))),
             JobKind::Chat => {
                 let sources: Vec<Arc<dyn ChatSource>> = match &webex {
@@ -70,12 +71,13 @@ pub(crate) fn lanes(
 
 fn transcribe(
     settings: &ProcessSettings,
+    engines: &Engines,
     sources: &[Arc<dyn Source>],
     blob: &Blob,
     clock: &Arc<dyn Clock>,
 ) -> Result<TranscribeHandler, Failure> {
     let transcriber: Option<Arc<dyn Transcriber>> = match &settings.transcription {
-        Some(whisper) => Some(Arc::new(Whisper::new(whisper.clone(), Arc::clone(clock))?)),
+        Some(whisper) => Some(Arc::new(gated(whisper, engines, clock)?)),
         None => None,
     };
     if settings.providers.vendor {
@@ -83,6 +85,14 @@ fn transcribe(
         return Ok(TranscribeHandler::taking(vendor, transcriber, blob.clone()));
     }
     Ok(TranscribeHandler::new(Arc::clone(needed(transcriber.as_ref())?), blob.clone()))
+}
+
+/// A transcriber as all machines share it.
+fn gated(settings: &WhisperSettings, engines: &Engines, clock: &Arc<dyn Clock>) -> Result<Gated, Failure> {
+    let (hints, name) = (&engines.hints, WhisperSettings::PROVIDER);
+    let budget = settings.requests_per_minute.map(|per_minute| Budget::new(hints.clone(), name, per_minute));
+    let whisper = Whisper::new(settings.clone(), Arc::clone(clock))?;
+    Ok(Gated::new(Arc::new(whisper), Gate::new(hints.clone(), name, settings.concurrency), budget))
 }
 
 fn recipe(settings: &ProcessSettings) -> Recipe {

@@ -7,7 +7,7 @@ use callscribe::{
     clock::SystemClock,
     config::ProcessSettings,
     domain::{JobKind, SourceName},
-    notify::{Channels, watch_alerts},
+    notify::{self, Channels, Watched, watch_alerts},
     queue::run_workers,
     schedule::{SchedulerOptions, run_scheduler},
     store::migrate,
@@ -60,15 +60,15 @@ impl Whole {
         together.run(run_workers(workers_options(lanes, &settings.work, &engines, shutdown.clone())));
         together.run(clear_stale_uploads(blob.clone(), shutdown.clone()));
         let channels = Channels::new(&settings.alerts)?;
-        let alerts = watch_alerts(
-            engines.store.clone(),
-            settings.alerts.clone(),
-            settings.slo,
-            channels,
-            sources.clone(),
-            Arc::new(SystemClock),
-            shutdown.clone(),
-        );
+        let watched = Watched {
+            store: engines.store.clone(),
+            settings: settings.alerts.clone(),
+            goals: settings.slo,
+            sources: sources.clone(),
+            gates: notify::gates(&engines.hints),
+            clock: Arc::new(SystemClock),
+        };
+        let alerts = watch_alerts(watched, channels, shutdown.clone());
         together.run(async {
             alerts.await;
             Ok::<(), Infallible>(())

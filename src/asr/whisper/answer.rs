@@ -71,6 +71,7 @@ fn put_in_order(answer: WireAnswer, asked: Asked<'_>) -> Transcription {
         repairs: repairs.count,
         request_id: asked.request_id.map(str::to_owned),
         model: asked.model.to_owned(),
+        exhausted_for: None,
     }
 }
 

@@ -11,11 +11,13 @@ use crate::{
     clock::Clock,
     domain::Reason,
     ledger::VendorTrace,
-    outbound::{ErrorBody, LONGEST_RETRY_AFTER, OutboundError, retry_after},
+    outbound::{ErrorBody, LONGEST_RETRY_AFTER, OutboundError, exhausted_for, retry_after},
 };
 
 /// Wait when a server says "slow down" and not for how long: its windows are minutes, its queues seconds.
 const UNSAID_WAIT: Duration = Duration::from_secs(20);
+/// Wait while nobody is there to ask, until the failures are enough to open the circuit, which then says how long.
+const UNREACHABLE_WAIT: Duration = Duration::from_secs(5);
 
 /// An account that is used up: waiting for a person, not for a window.
 const QUOTA: [&str; 4] = ["insufficient_quota", "credit_balance_exhausted", "billing_hard_limit", "billing_not_active"];
@@ -52,6 +54,8 @@ pub(super) struct Head {
     pub(super) status: StatusCode,
     pub(super) trace: VendorTrace,
     wait: Option<Duration>,
+    /// How long nothing more is to be had, if the rate limit's headers say that nothing is left.
+    pub(super) exhausted_for: Option<Duration>,
     /// `x-should-retry`.
     should_retry: Option<bool>,
 }
@@ -65,6 +69,7 @@ impl Head {
             status,
             trace: VendorTrace { status: Some(status.as_u16()), request_id },
             wait: milliseconds.map(|wait| wait.min(LONGEST_RETRY_AFTER)).or_else(|| retry_after(headers, clock)),
+            exhausted_for: exhausted_for(headers),
             should_retry: text("x-should-retry").and_then(|value| value.parse().ok()),
         }
     }
@@ -78,7 +83,7 @@ impl Head {
         let misconfigured = || TranscribeError::Misconfigured { what: what.clone(), trace: trace.clone() };
         Refusal::Error(match self.status.as_u16() {
             429 | 503 if says(&QUOTA) => misconfigured(),
-            429 => TranscribeError::RateLimited { wait: self.wait.unwrap_or(UNSAID_WAIT), trace },
+            429 => TranscribeError::RateLimited { wait: self.wait.or(self.exhausted_for).unwrap_or(UNSAID_WAIT), trace },
             503 if self.wait.is_some() || says(&BUSY) => TranscribeError::RateLimited { wait: self.wait.unwrap_or(UNSAID_WAIT), trace },
             413 => rejected(Reason::AudioTooLong),
             400 | 415 | 422 if says(&TOO_SHORT) => TranscribeError::TooShort { trace },
@@ -111,10 +116,12 @@ impl Head {
 /// Request ids are kept whole for the provider's support; none seen has more than 60 characters.
 const LONGEST_REQUEST_ID: usize = 120;
 
-/// What an exchange that broke means. The request changes nothing at the provider, so it may always be made again.
+/// What an exchange that broke means. The request changes nothing at the provider, so it may always be made again. Where there was no
+/// connection at all the recording had no part in it.
 pub(super) fn broken(error: OutboundError, trace: VendorTrace) -> TranscribeError {
+    let unreachable = error.is_unreachable();
     let what = format!("{:#}", anyhow::Error::new(error));
-    TranscribeError::Unavailable { what, trace }
+    if unreachable { TranscribeError::Down { wait: UNREACHABLE_WAIT, what, trace } } else { TranscribeError::Unavailable { what, trace } }
 }
 
 #[cfg(test)]

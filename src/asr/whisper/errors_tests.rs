@@ -24,6 +24,7 @@ fn word(refusal: &Refusal) -> &'static str {
         Refusal::Format(_) => "format",
         Refusal::Error(TranscribeError::RateLimited { .. }) => "rate limited",
         Refusal::Error(TranscribeError::Unavailable { .. }) => "unavailable",
+        Refusal::Error(TranscribeError::Down { .. } | TranscribeError::NoTurn { .. }) => "not asked",
         Refusal::Error(TranscribeError::Misconfigured { .. }) => "misconfigured",
         Refusal::Error(TranscribeError::Rejected { reason, .. }) => reason.as_str(),
         Refusal::Error(TranscribeError::TooShort { .. }) => "too short",
@@ -119,6 +120,8 @@ fn the_wait_asked_for_is_the_wait_told() {
     assert_eq!(wait(&[("retry-after", "1"), ("retry-after-ms", "250")]), Duration::from_millis(250));
     assert_eq!(wait(&[("retry-after", "600")]), Duration::from_secs(600), "longer than clients wait, not than jobs do");
     assert_eq!(wait(&[]), UNSAID_WAIT);
+    let exhausted = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "6s")];
+    assert_eq!(wait(&exhausted), Duration::from_secs(6), "what the limit says where `Retry-After` says nothing");
 }
 
 #[test]

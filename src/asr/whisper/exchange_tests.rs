@@ -155,10 +155,10 @@ async fn a_recording_over_the_limits_is_refused_before_any_request() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_or_never_answers_is_unavailable() {
+async fn a_server_that_is_not_there_is_down_and_one_that_never_answers_is_unavailable() {
     let nobody = Server { url: Url::parse("http://127.0.0.1:9/v1").unwrap(), requests: Arc::default() };
     let refused = whisper(&nobody, |_| ()).transcribe(&TAPE, Manner::Usual).await;
-    assert!(matches!(refused, Err(TranscribeError::Unavailable { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(TranscribeError::Down { .. })), "{refused:?}");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mute = Server { url: Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap(), requests: Arc::default() };
     let mut settings = WhisperSettings::for_base_url(mute.url.clone());

@@ -120,7 +120,9 @@ impl Whisper {
         let body: Bytes = response.bytes(LARGEST_ANSWER_BYTES).await.map_err(|error| broken(error, head.trace.clone()))?;
         let request_id = head.trace.request_id.as_deref();
         match answer::read(&body, Asked { audio_seconds: duration.as_secs_f64(), model: &self.settings.model, request_id }) {
-            Reading::Transcript(transcription) => Ok(Answer::Transcript(transcription)),
+            Reading::Transcript(transcription) => {
+                Ok(Answer::Transcript(Transcription { exhausted_for: head.exhausted_for, ..transcription }))
+            }
             Reading::Error => answered(head.refusal_within_success(&ErrorBody::read(&body))),
             Reading::Unreadable(what) => Err(TranscribeError::Unreadable { what, trace: head.trace }),
         }

@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     domain::{OrgId, SourceName},
     ledger::VendorTrace,
-    outbound::{Budget, Client, ErrorBody, Exhausted, OutboundError, Response, retry_after, scrub},
+    outbound::{Budget, Client, Ending, ErrorBody, Exhausted, Gate, OutboundError, Response, Shut, retry_after, scrub},
     sources::SourceError,
 };
 
@@ -39,6 +39,8 @@ const LONGEST_REASON: usize = 300;
 /// First and longest wait after a 429 that names none; the first is also the least that is ever waited.
 const FIRST_THROTTLE: Duration = Duration::from_secs(1);
 const LONGEST_THROTTLE: Duration = Duration::from_mins(1);
+/// Wait while nobody is there to ask, until the failures are enough to open the circuit, which then says how long.
+const UNREACHABLE_WAIT: Duration = Duration::from_secs(5);
 
 /// Where tokens come from.
 #[derive(Debug)]
@@ -81,6 +83,15 @@ impl From<SourceError> for Refusal {
     }
 }
 
+/// The head of an answer.
+#[derive(Debug)]
+struct Head {
+    response: Response,
+    request_id: String,
+    /// How long to wait, if the vendor is taken for down after this.
+    down_for: Option<Duration>,
+}
+
 #[derive(Deserialize)]
 struct Tenant {
     meta: Option<Meta>,
@@ -100,48 +111,56 @@ pub(super) struct Api {
     pub(super) org_id: OrgId,
     pub(super) access: Access,
     pub(super) budget: Budget,
+    pub(super) gate: Gate,
     pub(super) clock: Arc<dyn Clock>,
     renewals: Renewals,
     throttled_in_a_row: AtomicU32,
 }
 
 impl Api {
-    pub(super) fn new(http: Client, base: Url, org_id: OrgId, access: Access, budget: Budget, clock: Arc<dyn Clock>) -> Self {
-        Self { http, base, org_id, access, budget, clock, renewals: Renewals::default(), throttled_in_a_row: AtomicU32::new(0) }
+    pub(super) fn new(
+        http: Client,
+        base: Url,
+        org_id: OrgId,
+        access: Access,
+        (budget, gate): (Budget, Gate),
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { http, base, org_id, access, budget, gate, clock, renewals: Renewals::default(), throttled_in_a_row: AtomicU32::new(0) }
     }
 
     /// Makes the exchange; a token that is refused is renewed once.
     pub(super) async fn ask<T: DeserializeOwned>(&self, ask: &Ask) -> Result<Answer<T>, Refusal> {
         let token = self.token().await?;
-        let (response, request_id) = self.exchange(ask, &token).await?;
-        if !refuses(&response) {
-            return match self.read(ask, response, request_id).await {
+        let head = self.exchange(ask, &token).await?;
+        if !refuses(&head.response) {
+            return match self.read(ask, head).await {
                 Err(Refusal { error: SourceError::WrongOrg { .. }, .. }) if let Some(newer) = self.logged_in_since(&token).await? => {
-                    let (response, request_id) = self.exchange(ask, &newer).await?;
-                    self.read(ask, response, request_id).await
+                    let head = self.exchange(ask, &newer).await?;
+                    self.read(ask, head).await
                 }
                 answer => answer,
             };
         }
-        let Some(newer) = self.token_instead_of(&token, &ask.url).await? else { return self.read(ask, response, request_id).await };
-        let (response, request_id) = self.exchange(ask, &newer).await?;
-        if refuses(&response) {
+        let Some(newer) = self.token_instead_of(&token, &ask.url).await? else { return self.read(ask, head).await };
+        let head = self.exchange(ask, &newer).await?;
+        if refuses(&head.response) {
             self.renewals.was_in_vain(&ask.url, newer.version, Instant::now());
         } else {
             self.renewals.helped(&ask.url);
         }
-        self.read(ask, response, request_id).await
+        self.read(ask, head).await
     }
 
     /// The same for something that not every tenant has: a 403 is an answer there, and no reason to renew a token that is good
     /// for everything else.
     pub(super) async fn ask_of_extras<T: DeserializeOwned>(&self, ask: &Ask) -> Result<Answer<T>, Refusal> {
         let token = self.token().await?;
-        let (response, request_id) = self.exchange(ask, &token).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
+        let head = self.exchange(ask, &token).await?;
+        if head.response.status() == StatusCode::UNAUTHORIZED {
             return self.ask(ask).await;
         }
-        self.read(ask, response, request_id).await
+        self.read(ask, head).await
     }
 
     pub(super) async fn token(&self) -> Result<Token, SourceError> {
@@ -167,12 +186,22 @@ impl Api {
         }
     }
 
-    async fn exchange(&self, ask: &Ask, token: &Token) -> Result<(Response, String), SourceError> {
-        self.budget.acquire(BUDGET_PATIENCE).await.map_err(spent)?;
+    /// Asks, if the vendor is not taken for down. The head of the answer tells how the vendor is; what its body says is for the caller.
+    async fn exchange(&self, ask: &Ask, token: &Token) -> Result<Head, SourceError> {
         let request_id = format!("CALLSCRIBE_{}", Uuid::new_v4());
-        let request = self.http.request(ask.method.clone(), &ask.url).map_err(|error| unreachable(&error, &request_id))?;
-        let request = dressed(request, ask, token, &request_id);
-        let response = self.http.send(request).await.map_err(|error| unreachable(&error, &request_id))?;
+        let sent = async {
+            self.budget.acquire(BUDGET_PATIENCE).await.map_err(Unsent::Spent)?;
+            let request = self.http.request(ask.method.clone(), &ask.url).map_err(Unsent::Failed)?;
+            self.http.send(dressed(request, ask, token, &request_id)).await.map_err(Unsent::Failed)
+        };
+        let (sent, down_for) = self.gate.run(Duration::ZERO, sent, |sent| ending(ask, sent)).await.map_err(|shut| kept_out(&shut))?;
+        let response = sent.map_err(|unsent| match unsent {
+            Unsent::Spent(exhausted) => spent(exhausted),
+            Unsent::Failed(error) => {
+                let down_for = down_for.or_else(|| error.is_unreachable().then_some(UNREACHABLE_WAIT));
+                down(unreachable(&error, &request_id), down_for)
+            }
+        })?;
         let request_id = response.header("trackingid").map_or(request_id, str::to_owned);
         tracing::debug!(
             webex.tracking_id = request_id,
@@ -180,10 +209,16 @@ impl Api {
             http.path = ask.url.path(),
             "Webex answered"
         );
-        Ok((response, request_id))
+        Ok(Head { response, request_id, down_for })
     }
 
-    async fn read<T: DeserializeOwned>(&self, ask: &Ask, response: Response, request_id: String) -> Result<Answer<T>, Refusal> {
+    async fn read<T: DeserializeOwned>(&self, ask: &Ask, head: Head) -> Result<Answer<T>, Refusal> {
+        let down_for = head.down_for;
+        self.read_answer(ask, head).await.map_err(|refusal| Refusal { error: down(refusal.error, down_for), ..refusal })
+    }
+
+    async fn read_answer<T: DeserializeOwned>(&self, ask: &Ask, head: Head) -> Result<Answer<T>, Refusal> {
+        let Head { response, request_id, .. } = head;
         let status = response.status();
         let trace = VendorTrace { status: Some(status.as_u16()), request_id: Some(request_id.clone()) };
         if !status.is_success() {
@@ -272,6 +307,49 @@ fn parse<T: DeserializeOwned>(body: &[u8], trace: &VendorTrace) -> Result<T, Sou
         };
         SourceError::WrongShape { source_name, what, trace }
     })
+}
+
+/// Why a request was not answered.
+enum Unsent {
+    Spent(Exhausted),
+    Failed(OutboundError),
+}
+
+/// What an exchange tells of the vendor. A request that could be smaller may have been too much for it; the budget's words and 429 are
+/// the budget's matter.
+fn ending(ask: &Ask, sent: &Result<Response, Unsent>) -> Ending {
+    let failed = if ask.divisible { Ending::Unknown } else { Ending::Failed };
+    match sent {
+        Ok(response) if response.status() == StatusCode::REQUEST_TIMEOUT => failed,
+        Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE && response.header("retry-after").is_some() => {
+            Ending::Answered
+        }
+        Ok(response) if response.status().is_server_error() => failed,
+        Ok(_) => Ending::Answered,
+        Err(Unsent::Spent(_)) => Ending::Unknown,
+        Err(Unsent::Failed(error)) if error.is_unreachable() => Ending::Unreachable,
+        Err(Unsent::Failed(_)) => failed,
+    }
+}
+
+/// What failed while the vendor is down failed because of that.
+fn down(error: SourceError, down_for: Option<Duration>) -> SourceError {
+    match (error, down_for) {
+        (SourceError::Unavailable { source_name, what, trace }, Some(wait)) => {
+            SourceError::Down { source_name, wait, what, asked: true, trace }
+        }
+        (error, _) => error,
+    }
+}
+
+fn kept_out(shut: &Shut) -> SourceError {
+    SourceError::Down {
+        source_name: SourceName::Webex,
+        wait: shut.wait,
+        what: shut.to_string(),
+        asked: false,
+        trace: VendorTrace::default(),
+    }
 }
 
 fn spent(exhausted: Exhausted) -> SourceError {

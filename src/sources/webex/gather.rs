@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::{SessionId, SourceName},
     ledger::VendorTrace,
-    outbound::Urgency,
+    outbound::{Asker, Urgency},
     sources::SourceError,
 };
 
@@ -33,6 +33,7 @@ struct Waiting {
     session: SessionId,
     urgency: Urgency,
     trace: Span,
+    asker: Asker,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -61,9 +62,8 @@ impl Gatherer {
             return self.alone(session).await;
         }
         let (answer, answered) = oneshot::channel();
-        self.queue(|waiting| {
-            waiting.push_back(Waiting { session: session.clone(), urgency: Urgency::current(), trace: Span::current(), answer })
-        });
+        let (urgency, trace, asker) = (Urgency::current(), Span::current(), Asker::current());
+        self.queue(|waiting| waiting.push_back(Waiting { session: session.clone(), urgency, trace, asker, answer }));
         let gatherer = Arc::clone(self);
         // not awaited by one asker, because it answers others too; it ends with the request's own time-outs
         tokio::spawn(async move { gatherer.next_request().await });
@@ -97,9 +97,9 @@ impl Gatherer {
         }
         // those who can wait ride along with one who cannot
         let urgency = askers.iter().map(|asker| asker.urgency).min().unwrap_or(Urgency::Fresh);
-        // one request answers several runs: it is told as that of the run which waited first
-        let trace = first.trace.clone();
-        let found = urgency.during(query(&self.api, &sessions)).instrument(trace).await;
+        // one request answers several runs: it is told as that of the run which waited first, and speaks for that one's job
+        let (trace, asker) = (first.trace.clone(), first.asker);
+        let found = asker.during(urgency.during(query(&self.api, &sessions))).instrument(trace).await;
         for asker in askers {
             let answer = found.as_ref().map(|found| found.get(asker.session.as_str()).cloned().unwrap_or_default()).map_err(Clone::clone);
             // an asker that went away needs no answer

@@ -59,7 +59,7 @@ use crate::{
     config::{WebexAccess, WebexSettings},
     domain::{CallSummary, OrgId, RecordingOffer, SessionId, SourceName, TranscriptOffer, Window},
     hints::Hints,
-    outbound::{Budget, Client, ClientError, Limits},
+    outbound::{Budget, Client, ClientError, Gate, Limits},
     sources::{
         CallPage, DetailsBy, Download, PageCursor, RecordingAnswer, Source, SourceError, UnrecognisedTranscript, VendorTranscript, Webhook,
     },
@@ -105,7 +105,8 @@ impl Webex {
         let http = Client::through(&settings.network, "webex", limits)?.allowing_plain_http(&settings.base_url);
         let access = access(settings, store, &clock)?;
         let budget = Budget::new(hints.clone(), "webex", settings.budget_per_minute);
-        let api = Arc::new(Api::new(http, settings.base_url.clone(), settings.org_id.clone(), access, budget, clock));
+        let gate = Gate::circuit(hints.clone(), SourceName::Webex.as_str());
+        let api = Arc::new(Api::new(http, settings.base_url.clone(), settings.org_id.clone(), access, (budget, gate), clock));
         let files = settings
             .download_hosts
             .named()

@@ -211,7 +211,9 @@ impl Trouble {
 
 const fn of_source(error: &SourceError) -> Answer {
     match error {
-        SourceError::RateLimited { wait, .. } | SourceError::RenewalPending { wait, .. } => Answer::Later(*wait),
+        SourceError::RateLimited { wait, .. } | SourceError::Down { wait, .. } | SourceError::RenewalPending { wait, .. } => {
+            Answer::Later(*wait)
+        }
         // the matter of the tenant, not of this recording: a person sees to it, and a thousand recordings must not die of it
         SourceError::LoginNeeded { .. } | SourceError::WrongOrg { .. } | SourceError::Forbidden { .. } => Answer::Later(LOGIN_WAIT),
         SourceError::TokensUnavailable { .. } => Answer::Later(DATABASE_WAIT),

@@ -188,7 +188,10 @@ impl Run<'_> {
                 return Err(SyncError::Unfinished);
             }
             let told = match self.ask(piece, cursor.as_ref()).await {
-                Err(SyncError::Source(error @ SourceError::Unavailable { .. })) if progress.ease() => {
+                // a vendor that is down for everyone may all the same fail at this window alone
+                Err(SyncError::Source(error @ (SourceError::Unavailable { .. } | SourceError::Down { asked: true, .. })))
+                    if progress.ease() =>
+                {
                     let _quiet = places.all().await?;
                     self.save(progress).await?;
                     return Err(error.into());

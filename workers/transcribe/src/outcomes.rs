@@ -23,6 +23,8 @@ pub(crate) fn of_provider(error: TranscribeError) -> Outcome {
     let failure = |reason, error: TranscribeError| Failure::new(reason, error).with_vendor(trace);
     match error {
         TranscribeError::RateLimited { wait, .. } => Outcome::Later { wait, why: failure(Reason::RateLimited, error) },
+        TranscribeError::Down { wait, .. } => Outcome::Later { wait, why: failure(Reason::ProviderUnavailable, error) },
+        TranscribeError::NoTurn { wait, .. } => Outcome::Later { wait, why: failure(Reason::BudgetSpent, error) },
         TranscribeError::Misconfigured { .. } => {
             Outcome::Later { wait: UNTIL_SOMEONE_ACTS, why: failure(Reason::ProviderMisconfigured, error) }
         }
@@ -107,6 +109,8 @@ mod tests {
         let rows = [
             (TranscribeError::Misconfigured { what: what.clone(), trace: trace.clone() }, ("later", Reason::ProviderMisconfigured)),
             (TranscribeError::Unavailable { what: what.clone(), trace: trace.clone() }, ("retry", Reason::ProviderUnavailable)),
+            (TranscribeError::Down { wait, what: what.clone(), trace: trace.clone() }, ("later", Reason::ProviderUnavailable)),
+            (TranscribeError::NoTurn { wait, what: what.clone() }, ("later", Reason::BudgetSpent)),
             (TranscribeError::Unreadable { what: what.clone(), trace: trace.clone() }, ("retry", Reason::UnreadableAnswer)),
             (TranscribeError::Rejected { reason: Reason::AudioTooLong, what, trace }, ("stop", Reason::AudioTooLong)),
         ];

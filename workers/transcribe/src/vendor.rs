@@ -151,7 +151,9 @@ impl VendorTranscripts {
     fn troubled(&self, task: &TranscriptTask, error: SourceError) -> Asked {
         let (reason, trace) = (error.reason(), error.trace());
         let (limited, alone) = match &error {
-            SourceError::RateLimited { wait, .. } | SourceError::RenewalPending { wait, .. } => (Some(*wait), Alone::Later),
+            SourceError::RateLimited { wait, .. } | SourceError::Down { wait, .. } | SourceError::RenewalPending { wait, .. } => {
+                (Some(*wait), Alone::Later)
+            }
             SourceError::LoginNeeded { .. } | SourceError::WrongOrg { .. } | SourceError::TokensUnavailable { .. } => (None, Alone::Later),
             SourceError::Unavailable { .. } | SourceError::LinkExpired { .. } | SourceError::WrongShape { .. } => (None, Alone::Retry),
             SourceError::Forbidden { .. }
@@ -280,6 +282,7 @@ fn transcription_of(transcript: &VendorTranscript) -> Transcription {
         repairs: transcript.repairs,
         request_id: None,
         model: transcript.form.to_owned(),
+        exhausted_for: None,
     }
 }
 

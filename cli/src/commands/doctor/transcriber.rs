@@ -64,13 +64,13 @@ async fn transcribes(whisper: &Whisper) -> Finding {
 
 fn failed(error: &TranscribeError) -> Finding {
     let fix = match error {
-        TranscribeError::Unavailable { .. } | TranscribeError::Unreadable { .. } => {
+        TranscribeError::Unavailable { .. } | TranscribeError::Down { .. } | TranscribeError::Unreadable { .. } => {
             "is the server running where `OPENAI_BASE_URL` points to, and does a firewall or proxy let us through?"
         }
         TranscribeError::Misconfigured { .. } => {
             "compare `OPENAI_API_KEY`, `TRANSCRIPTION_MODEL` and the account's balance with the provider's"
         }
-        TranscribeError::RateLimited { .. } => "ask again later; the provider limits this account",
+        TranscribeError::RateLimited { .. } | TranscribeError::NoTurn { .. } => "ask again later; the provider limits this account",
         TranscribeError::Rejected { .. } | TranscribeError::TooShort { .. } | TranscribeError::Audio(_) => {
             "the server does not take WAV files as recordings are: use another"
         }

@@ -36,9 +36,18 @@ impl Alert {
 
 /// Everything in the picture that needs a person.
 pub(super) fn alerts(picture: &Picture) -> Vec<Alert> {
-    let mut alerts: Vec<Alert> =
-        [logins(picture), found(picture), untold(picture), paused(picture), missing(picture), idle(picture), late(picture), bound(picture)]
-            .concat();
+    let mut alerts: Vec<Alert> = [
+        logins(picture),
+        down(picture),
+        found(picture),
+        untold(picture),
+        paused(picture),
+        missing(picture),
+        idle(picture),
+        late(picture),
+        bound(picture),
+    ]
+    .concat();
     alerts.sort_by_key(|alert| alert.urgency == Urgency::Warning);
     alerts
 }
@@ -66,7 +75,14 @@ fn logins(picture: &Picture) -> Vec<Alert> {
 }
 
 /// Alerts of the schedulers that the rest of the picture tells better and of this very moment.
-const TOLD_ELSEWHERE: &[&str] = &["CallscribeLoginNeeded", "CallscribeLoginEndsSoon", "CallscribeGaps", "CallscribeBehind"];
+const TOLD_ELSEWHERE: &[&str] = &[
+    "CallscribeLoginNeeded",
+    "CallscribeLoginEndsSoon",
+    "CallscribeGaps",
+    "CallscribeBehind",
+    "CallscribeCircuitOpen",
+    "CallscribeNoWorkers",
+];
 
 /// What the schedulers found and the rest of the picture does not tell: too many dead jobs, a sync that does not succeed.
 fn found(picture: &Picture) -> Vec<Alert> {
@@ -81,6 +97,17 @@ fn untold(picture: &Picture) -> Vec<Alert> {
     let why = picture.alerts.iter().find_map(|seen| seen.send_error.as_ref());
     let unsent: i64 = picture.alerts.iter().filter(|seen| seen.send_error.is_some()).map(|seen| seen.unsent).sum();
     why.map(|why| warning(format!("{unsent} messages about alerts have not arrived: {why}: `callscribe alerts`"))).into_iter().collect()
+}
+
+/// Services whose circuit is open: pressing once it stays so.
+fn down(picture: &Picture) -> Vec<Alert> {
+    let of = |service: &callscribe::outbound::GateSeen| {
+        let since = span(std::time::Duration::from_secs(service.open_seconds?));
+        let name = &service.service;
+        let text = format!("CIRCUIT OPEN: {name} is down, for {since}: its jobs wait, use up no attempts, and one at a time probes");
+        Some(if service.alarming().is_some() { alert(text) } else { warning(text) })
+    };
+    picture.services.iter().filter_map(of).collect()
 }
 
 fn missing(picture: &Picture) -> Vec<Alert> {

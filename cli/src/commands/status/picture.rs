@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use callscribe::{
     clock::{Clock, SystemClock},
-    config::{DatabaseSettings, RedisSettings, SloSettings, WebexSettings, WorkSettings},
+    config::{DatabaseSettings, RedisSettings, SloSettings, WebexSettings, WhisperSettings, WorkSettings},
     domain::JobKind,
     hints::Hints,
     ledger::{
         Advice, Controls, DeadReason, Depth, Freshness, Rate, RunningSeen, Setbacks, WorkerSeen, advise_all, controls_seen, dead_reasons,
         depths, freshness, rates, recent_setbacks, running_by_worker, workers_seen,
     },
-    outbound::Budget,
+    notify,
+    outbound::{Budget, Gate, GateSeen},
     store::{
         Connection, Store, StoreError,
         alerts::{AlertSeen, alerts_seen},
@@ -45,6 +46,7 @@ pub(super) struct Picture {
     pub(super) sources: Vec<SyncState>,
     pub(super) credentials: Vec<CredentialSeen>,
     pub(super) budgets: Vec<BudgetSeen>,
+    pub(super) services: Vec<GateSeen>,
     pub(super) backfills: Vec<Backfill>,
     pub(super) completeness: Vec<Accounts>,
     /// Those that fire, as the schedulers found them, and whether anybody was told.
@@ -118,6 +120,7 @@ pub(super) struct Asker {
     goals: SloSettings,
     work: WorkSettings,
     budget: Option<(Budget, u32)>,
+    gates: Vec<Gate>,
     most: i64,
 }
 
@@ -128,17 +131,18 @@ impl Asker {
             setup::settings(|reader| (DatabaseSettings::read(reader), SloSettings::read(reader), WorkSettings::read(reader)))?;
         let redis = setup::optional_settings(RedisSettings::read).and_then(|redis| Hints::new(&redis).ok());
         let webex = setup::optional_settings(WebexSettings::read).flatten();
+        let gates = redis.as_ref().map(gates).unwrap_or_default();
         let budget = redis.zip(webex).map(|(hints, webex)| {
             let per_minute = webex.budget_per_minute;
             (Budget::new(hints, "webex", per_minute), per_minute)
         });
-        Ok(Self { store: Store::new(database)?, goals, work, budget, most })
+        Ok(Self { store: Store::new(database)?, goals, work, budget, gates, most })
     }
 
     /// Looks.
     pub(super) async fn ask(&self) -> Result<Picture, StoreError> {
-        let (picture, budgets) = tokio::join!(self.ask_ledger(), self.ask_budgets());
-        Ok(Picture { budgets, ..picture? })
+        let (picture, budgets, services) = tokio::join!(self.ask_ledger(), self.ask_budgets(), self.ask_gates());
+        Ok(Picture { budgets, services, ..picture? })
     }
 
     async fn ask_ledger(&self) -> Result<Picture, StoreError> {
@@ -172,7 +176,13 @@ impl Asker {
             alerts: alerts_seen(connection, false).await?,
             backfills: backfills_seen(connection, None).await?.into_iter().map(Backfill::from).collect(),
             budgets: Vec::new(),
+            services: Vec::new(),
         })
+    }
+
+    async fn ask_gates(&self) -> Vec<GateSeen> {
+        let asked = futures_util::future::join_all(self.gates.iter().map(Gate::seen));
+        tokio::time::timeout(REDIS_PATIENCE, asked).await.unwrap_or_default()
     }
 
     async fn ask_budgets(&self) -> Vec<BudgetSeen> {
@@ -186,6 +196,16 @@ impl Asker {
             Err(_) => Vec::new(),
         }
     }
+}
+
+/// The circuits of all services; of the transcriber, where its settings are at hand, its limit as well.
+fn gates(hints: &Hints) -> Vec<Gate> {
+    let mut gates = notify::gates(hints);
+    if let Some(whisper) = setup::optional_settings(WhisperSettings::read) {
+        gates.retain(|gate| gate.service() != WhisperSettings::PROVIDER);
+        gates.push(Gate::new(hints.clone(), WhisperSettings::PROVIDER, whisper.concurrency));
+    }
+    gates
 }
 
 async fn all_kinds(connection: &mut Connection, most: i64) -> Result<Vec<Depth>, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use callscribe::ledger::Count;
+use callscribe::{ledger::Count, outbound::GateSeen};
 
 use super::{
     alerts::{Urgency, alerts},
@@ -103,7 +103,26 @@ fn budgets(picture: &Picture, output: &mut Output) -> io::Result<()> {
         };
         output.line(format_args!("\n{} budget: {} a minute, {state}", budget.name, budget.per_minute))?;
     }
+    for service in &picture.services {
+        output.prose(2, service_line(service))?;
+    }
     Ok(())
+}
+
+/// How an outside service is, in a line.
+pub(super) fn service_line(service: &GateSeen) -> String {
+    let seconds = |seconds| span(Duration::from_secs(seconds));
+    let mut told = vec![match service.open_seconds {
+        Some(open) => format!("circuit OPEN for {}", seconds(open)),
+        None => "circuit closed".to_owned(),
+    }];
+    if let Some(limit) = service.limit {
+        told.push(format!("{} requests under way of {limit} that it bears", service.in_use));
+    }
+    if service.blocked_seconds > 0 {
+        told.push(format!("it wants everyone to wait {}", seconds(service.blocked_seconds)));
+    }
+    format!("{}: {}", service.service, told.join(", "))
 }
 
 fn kinds(picture: &Picture, output: &mut Output) -> io::Result<()> {

@@ -15,7 +15,7 @@ use super::{
     super::{
         alerts::Urgency,
         picture::{Pace, Picture},
-        text::would_do,
+        text::{service_line, would_do},
     },
     view::{Colours, Pane, View},
 };
@@ -262,6 +262,7 @@ fn flow_rows(frame: &mut Frame<'_>, area: Rect, view: &View, picture: &Picture) 
         };
         lines.push(Line::from(format!("budget {}: {state}", budget.name)));
     }
+    lines.extend(picture.services.iter().map(|service| Line::from(service_line(service))));
     for backfill in &picture.backfills {
         lines.push(Line::from(format!("backfill {}: {}", backfill.seen.name, sync::line(&backfill.seen))));
     }

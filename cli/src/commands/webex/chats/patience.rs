@@ -19,7 +19,9 @@ pub(super) async fn patiently<T>(ask: impl AsyncFn() -> Result<T, SourceError>) 
             Err(error) => error,
         };
         let wait = match &error {
-            SourceError::RateLimited { wait, .. } | SourceError::RenewalPending { wait, .. } if turns < MOST_TURNS => {
+            SourceError::RateLimited { wait, .. } | SourceError::Down { wait, .. } | SourceError::RenewalPending { wait, .. }
+                if turns < MOST_TURNS =>
+            {
                 turns += 1;
                 // never none at all, or a budget without a wait would be asked in a circle
                 (*wait).max(FIRST_WAIT)
@@ -47,6 +49,7 @@ pub(super) const fn ends_all(error: &SourceError) -> bool {
         | SourceError::RenewalPending { .. }
         | SourceError::TooWide { .. }
         | SourceError::Unavailable { .. }
+        | SourceError::Down { .. }
         | SourceError::Rejected { .. }
         | SourceError::WrongShape { .. }
         | SourceError::TokensUnavailable { .. }
