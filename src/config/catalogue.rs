@@ -105,7 +105,7 @@ pub const CONCERNS: &[Concern] = &[
     },
     Concern {
         title: "Way out",
-        about: "For requests to Webex and to the transcriber. PostgreSQL, Redis and S3 are never asked through these.",
+        about: "For requests to Webex, to the transcriber and to a collector of traces. PostgreSQL, Redis and S3 are never asked through these.",
         settings: NetworkSettings::SETTINGS,
     },
     Concern {

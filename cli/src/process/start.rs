@@ -50,12 +50,8 @@ pub(crate) fn start<S>(command: &str, environment: &Environment, read: impl FnOn
 static DELIVERY: OnceLock<Delivery> = OnceLock::new();
 
 fn trace(command: &str, telemetry: &TelemetrySettings, traces: &TraceSettings) -> Result<(), Failure> {
-    let about = [
-        ("service.instance.id", Uuid::now_v7().to_string()),
-        ("host.name", setup::host()),
-        ("process.pid", std::process::id().to_string()),
-        ("process.command", command.to_owned()),
-    ];
+    let about =
+        [("service.instance.id", Uuid::now_v7().to_string()), ("host.name", setup::host()), ("process.command", command.to_owned())];
     let queue = start_tracing(telemetry, traces, &about)?;
     // nothing can be there before: logging is started once
     let _ = DELIVERY.set(Delivery::start(queue, traces)?);
