@@ -19,6 +19,7 @@ use callscribe::{
     store::{
         Store,
         alerts::{Rhythm, alerts_seen, look, prune_notices},
+        retention::{Report, save_report},
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -179,6 +180,23 @@ async fn work_that_no_worker_takes_is_told_by_kind_and_not_what_is_paused_attend
     assert_eq!(told().await, both[..1]);
     run(&store, "INSERT INTO controls (action, scope, subject, actor) VALUES ('pause', 'kind', 'sync', 'me')").await;
     assert_eq!(told().await, []);
+}
+
+#[tokio::test]
+async fn audio_that_is_kept_because_nothing_else_tells_what_was_said_is_told_until_it_is_transcribed() {
+    let scene = Scene::new().await;
+    let store = scene.database.store();
+    let report = |untranscribed| Report { untranscribed, ..Report::default() };
+    save_report(&mut store.connection().await.unwrap(), &report(7)).await.unwrap();
+    assert_eq!((scene.look_and_send(0).await, scene.look_and_send(1).await), (1, 0));
+    let told = scene.receiver.told().remove(0);
+    assert_eq!((told["alert"].as_str(), told["value"].as_f64()), (Some("CallscribeAudioUntranscribed"), Some(7.0)));
+    assert_eq!(told["command"], "callscribe retention");
+    save_report(&mut store.connection().await.unwrap(), &report(0)).await.unwrap();
+    for minute in 2..=4 {
+        scene.look_and_send(minute).await;
+    }
+    assert_eq!(scene.receiver.events(), ["firing", "resolved"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use callscribe::{
-    config::{EnrichSettings, SyncSettings, WebhookSettings},
+    config::{EnrichSettings, RetentionSettings, SyncSettings, WebhookSettings},
     domain::{JobKind, PRIORITY_LATE, Reason, SourceName, Window},
     ledger::{self, Claimant, Claimed, Handler, NewJob, Outcome, RunContext, WorkerIdentity},
     schedule::{SchedulerOptions, SyncPayload, run_scheduler},
@@ -35,19 +35,20 @@ struct Scene {
     office: Office,
     store: Store,
     source: Arc<dyn Source>,
+    retention: RetentionSettings,
 }
 
 impl Scene {
     async fn of(plan: WebexPlan) -> Self {
         let office = Office::open(WebexPlan { clock: SimulatedClock::standing(noon()), ..plan }).await;
-        Self { store: office.database.store(), source: office.process(), office }
+        Self { store: office.database.store(), source: office.process(), office, retention: RetentionSettings::keeping_everything() }
     }
 
     fn handler(&self, kind: JobKind) -> Arc<dyn Handler> {
         let (sources, clock) = (vec![Arc::clone(&self.source)], self.office.clock());
         let sync = SyncSettings { first_look_back: Duration::from_hours(12), ..SyncSettings::default() };
         let (provider, recording_attempts) = ("whisper".to_owned(), 8);
-        let retention = callscribe::config::RetentionSettings::keeping_everything();
+        let retention = self.retention.clone();
         if kind == JobKind::Sync {
             let recipe = callscribe_worker_sync::Recipe { settings: sync, provider, recording_attempts, retention };
             return Arc::new(SyncHandler::new(sources, recipe, clock));
@@ -212,6 +213,17 @@ async fn whichever_tells_first_the_rows_end_the_same() {
     }
     assert_eq!(rows[0].as_array().map(Vec::len), Some(25));
     assert_eq!(rows[0], rows[1]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_older_than_it_is_kept_is_stored_by_nobody() {
+    let mut scene = Scene::of(WebexPlan::demo(7, 12)).await;
+    scene.retention.metadata.others = Some(Duration::from_millis(1));
+    for kind in [JobKind::Sync, JobKind::Enrichment] {
+        scene.run(kind, SyncPayload::Live).await;
+        assert_eq!((scene.count("call_interactions").await, scene.count("jobs WHERE open").await), (0, 0), "{kind}");
+    }
+    assert!(scene.office.searches() > 0, "the calls were told");
 }
 
 #[tokio::test]

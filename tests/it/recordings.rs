@@ -27,7 +27,7 @@ use callscribe_simulators::{
 };
 use callscribe_worker_recordings::RecordingHandler;
 use diesel::{QueryableByName, sql_types};
-use diesel_async::RunQueryDsl;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{self, BUCKET, TestDatabase, TestS3};
@@ -425,4 +425,19 @@ async fn a_recording_that_retention_deleted_is_not_fetched_again() {
     assert_eq!(stage.run().await, ended("stop", Reason::AudioDeleted));
     assert_eq!(stage.objects().await, [""; 0]);
     assert_eq!(stage.text("SELECT status AS text FROM call_recordings").await, "deleted");
+}
+
+#[tokio::test]
+async fn a_copy_that_is_asked_for_while_the_audio_is_being_deleted_waits_and_is_told() {
+    let stage = Stage::with(vec![call()]).await;
+    assert_eq!(stage.run().await, done());
+    again(&stage).await;
+    let mut retention = stage.context.store.connection().await.unwrap();
+    retention.batch_execute("BEGIN; UPDATE call_recordings SET status = 'deleting'").await.unwrap();
+    let waiting = "SELECT count(*)::text AS text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let (outcome, ()) = tokio::join!(stage.run(), async {
+        harness::eventually("it waits for the decision", async || stage.text(waiting).await == "1").await;
+        retention.batch_execute("COMMIT").await.unwrap();
+    });
+    assert_eq!(outcome, ended("stop", Reason::AudioDeleted));
 }

@@ -1,6 +1,7 @@
 //! Audio that is kept no longer: what goes and what stays, whatever kills the run on the way.
 
 mod archive;
+mod commands;
 mod metadata;
 mod races;
 mod steps;

@@ -6,12 +6,14 @@ use std::{process::ExitCode, time::Duration};
 
 use callscribe::{
     clock::{Clock, SystemClock},
+    config::RetentionSettings,
     domain::{JobId, JobState, SourceName, Window},
     ledger::{Hint, JobFilter, JobSeen, list_jobs},
     schedule::{BackfillError, BackfillOrder, enqueue_backfill, enqueue_sync_now},
     sources::HISTORY,
     store::{Store, backfills::backfills_seen},
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use tokio::time::sleep;
 
@@ -109,8 +111,21 @@ fn order(arguments: &Arguments) -> Result<Option<BackfillOrder>, Failure> {
             stamp(oldest)
         )]);
     }
+    warn_of_age(window, now)?;
     let name = format!("{} to {}", from_words.trim(), arguments.to.as_deref().unwrap_or("now").trim());
     Ok(Some(BackfillOrder { source: arguments.source, window, name, actor: setup::actor() }))
+}
+
+/// What is older than it is kept is left out by whoever syncs it.
+fn warn_of_age(window: Window, now: DateTime<Utc>) -> Result<(), Failure> {
+    let kept = setup::settings(RetentionSettings::read)?.metadata.others.and_then(|age| TimeDelta::from_std(age).ok());
+    if let Some(oldest) = kept.map(|age| now - age).filter(|oldest| window.from < *oldest) {
+        setup::warn_of(&[format!(
+            "calls that began before {} are kept no longer (RETENTION_METADATA): of them only those that are held are stored",
+            stamp(oldest)
+        )]);
+    }
+    Ok(())
 }
 
 async fn backfill(store: &Store, order: &BackfillOrder) -> Result<Asked, Failure> {

@@ -31,6 +31,9 @@ pub(crate) async fn store(run: &Run<'_>, page: &CallPage, checkpoint: &Value) ->
     connection
         .transaction(async |connection: &mut Connection| {
             let expired = retention::expired(connection, &recipe.retention, &page.calls, run.clock.now()).await?;
+            if !expired.is_empty() {
+                tracing::info!(call.source = %name, calls.left_out = expired.len(), "left out calls that are older than they are kept");
+            }
             let kept: Vec<Call> = page.calls.iter().filter(|call| !expired.contains(&call.session_id)).cloned().collect();
             let report = calls::upsert(connection, &kept, &recipe.provider).await?;
             let unreadable = page.unreadable.iter().map(|element| (&element.raw, element.error.as_str()));

@@ -90,7 +90,10 @@ pub(crate) async fn write(run: &Run<'_>, mut connection: PooledConnection, mut p
     let transaction: &mut Connection = &mut connection;
     AnsiTransactionManager::begin_transaction(transaction).await?;
     let expired = retention::expired(transaction, &run.recipe.retention, &page.told.calls, run.clock.now()).await?;
-    page.told.calls.retain(|call| !expired.contains(&call.session_id));
+    if !expired.is_empty() {
+        tracing::info!(call.source = %run.source.name(), calls.left_out = expired.len(), "left out calls that are older than they are kept");
+        page.told.calls.retain(|call| !expired.contains(&call.session_id));
+    }
     let calls = calls::write(transaction, &page.told.calls).await?;
     Ok(Written { connection, calls, page })
 }
