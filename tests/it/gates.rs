@@ -1,6 +1,7 @@
 //! The gate before an outside service: one for all machines, and none of it worth more than a round of probes.
 
 mod transcriber;
+mod vendor;
 
 use std::{
     sync::{

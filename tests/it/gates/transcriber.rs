@@ -19,7 +19,7 @@ fn openai() -> TranscriberPlan {
 /// Long enough for the longest wait between two probes of so short an outage.
 const RECOVERY: Duration = Duration::from_mins(2);
 
-async fn everything_is_over(world: &World) {
+pub(super) async fn everything_is_over(world: &World) {
     let store = world.database.store();
     let stored = world.webex.truth().iter().filter(|call| call.expected.word() == "stored").count();
     harness::eventually_within(RECOVERY, "every transcript is over", async || {

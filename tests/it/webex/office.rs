@@ -81,6 +81,11 @@ impl Office {
         Arc::new(Webex::new(&settings, &self.database.store(), &hints, clock).unwrap())
     }
 
+    /// Its Redis, ready to be asked.
+    pub(crate) fn hints(&self) -> Hints {
+        Hints::new(&self.redis).unwrap()
+    }
+
     /// Our clock, set to the vendor's.
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(VendorClock(self.vendor.clock().clone()))
