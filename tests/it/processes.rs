@@ -23,6 +23,9 @@ async fn a_worker_killed_with_fifty_jobs_in_flight_loses_none_and_doubles_nothin
     let store = world.database.store();
     let _scheduler = world.start(&["scheduler"]);
     let _first_stages = world.start(&["worker", "sync", "recordings"]);
+    // all due before anyone takes them: on a busy machine they come more slowly than four seconds' work ends, and are never fifty at once
+    let due = "SELECT count(*) FROM jobs WHERE kind = 'transcription' AND state = 'ready'";
+    harness::eventually("fifty transcriptions are due", async || number(&store, due).await >= 50).await;
     let mut killed = world.start(&["worker", "transcribe", "--concurrency", "60"]);
     harness::eventually("fifty transcriptions are in flight", async || number(&store, IN_FLIGHT).await >= 50).await;
     killed.signal(Signal::SIGKILL);
