@@ -16,7 +16,7 @@ use callscribe::{
     domain::JobKind,
     hints::Lane,
     ledger::{
-        Advice, COUNTED, Depth, Freshness, Rate, SyncAge, WorkerSeen, advise_all, depths, freshness, rates, recent_setbacks, sync_ages,
+        Advice, COUNTED, Depth, Freshness, Rate, SyncAge, WorkerSeen, advise_all, controls_seen, depths, freshness, rates, recent_setbacks, sync_ages,
         workers_seen,
     },
     store::{
@@ -118,7 +118,8 @@ async fn ask(state: &ApiState) -> Result<Asked, StoreError> {
     let accounts = accounts(&mut connection).await?;
     let rates = rates(&mut connection).await?;
     let setbacks = recent_setbacks(&mut connection, LATELY).await?;
-    let advice = advise_all(&depths, &rates, &setbacks, &state.goals, &state.work);
+    let scaled = controls_seen(&mut connection).await?.scaled;
+    let advice = advise_all(&depths, &rates, &setbacks, &state.goals, &state.work, &scaled);
     let oldest = freshness(&mut connection).await?;
     let syncs = sync_ages(&mut connection).await?;
     let untranscribed = last_report(&mut connection).await?.map_or(0, |report| report.untranscribed);

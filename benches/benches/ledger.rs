@@ -20,7 +20,7 @@ use callscribe::{
     domain::JobKind,
     embedded::{Durability, EmbeddedOptions, Services},
     hints::Hints,
-    ledger::{self, Claimed, Handler, NewJob, Outcome, RunContext},
+    ledger::{self, ByHand, Claimed, Handler, Hint, JobFilter, NewJob, Outcome, RunContext},
     queue::{self, LaneOptions, QueueSettings, WorkersOptions},
     store::{self, Store},
 };
@@ -112,8 +112,59 @@ async fn measure(store: &Store, hints: &Hints) -> Result<()> {
     );
     empty(store, hints).await?;
 
+    dead(store).await?;
+    enqueue(store, hints, "beside requeueing", JOBS).await?;
+    let (beside, requeued) = drain_while_requeueing(store, hints, &handler).await?;
+    println!(
+        "while requeueing       {beside:>8.0} jobs/s   {:.2} of the drain above, {JOBS} dead transcriptions requeued in {:.1} s",
+        beside / drained,
+        requeued.as_secs_f64()
+    );
+    empty(store, hints).await?;
+
     latency(store, hints, &handler).await?;
     Ok(())
+}
+
+/// Transcriptions that failed, with their calls.
+async fn dead(store: &Store) -> Result<()> {
+    let dead = format!(
+        "SET statement_timeout = 0;
+         INSERT INTO call_interactions (session_id, source, start_time, end_time, end_time_source, closed, transcript_status, raw_payload)
+             SELECT 'c' || n, 'webex', now() - interval '1 day', now() - interval '23 hours', 'vendor', true, 'error', '{{}}'
+             FROM generate_series(1, {JOBS}) AS n;
+         INSERT INTO call_transcripts (id, session_id, provider, status, error_code, error_message)
+             SELECT md5(session_id)::uuid, session_id, 'whisper', 'error', 'provider_unavailable', 'down' FROM call_interactions;
+         INSERT INTO jobs (kind, key, source, session_id, transcript_id, state, attempt, max_attempts, run, started_at, finished_at, reason)
+             SELECT 'transcription', session_id, 'webex', session_id, id, 'dead', 8, 8, 8, now(), now(), 'provider_unavailable' FROM call_transcripts;
+         ANALYZE; CHECKPOINT"
+    );
+    Ok(store.dedicated().await?.batch_execute(&dead).await?)
+}
+
+/// Drains while all dead transcriptions are requeued at once, as `callscribe requeue` does it.
+async fn drain_while_requeueing(store: &Store, hints: &Hints, handler: &Arc<NoOp>) -> Result<(f64, Duration)> {
+    let requeueing = tokio::spawn({
+        let (store, hints) = (store.clone(), hints.clone());
+        async move {
+            let order = ByHand::new(JobFilter { kinds: vec![JobKind::Transcription.to_string()], ..JobFilter::default() }, "bench");
+            let (sender, mut made) = tokio::sync::mpsc::unbounded_channel::<Vec<Hint>>();
+            let pushing = tokio::spawn(async move {
+                while let Some(due) = made.recv().await {
+                    queue::push_hints(&hints, &due).await?;
+                }
+                Ok::<(), anyhow::Error>(())
+            });
+            let began = Instant::now();
+            let changed = ledger::requeue(&store, &order, &sender).await?;
+            drop(sender);
+            pushing.await??;
+            anyhow::ensure!(changed.jobs == i64::try_from(JOBS)?, "{} requeued", changed.jobs);
+            Ok::<Duration, anyhow::Error>(began.elapsed())
+        }
+    });
+    let rate = drain(store, hints, handler, JOBS).await?;
+    Ok((rate, requeueing.await??))
 }
 
 /// Jobs that ended a year ago.

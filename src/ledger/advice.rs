@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::{Count, Depth, Rate, Setbacks};
+use super::{Count, Depth, Rate, Scale, Setbacks};
 use crate::{
     config::{SloSettings, WorkSettings},
     domain::{JobKind, Reason},
@@ -26,7 +26,7 @@ pub struct Asked<'a> {
     pub waiting: Count,
     /// `SLO_<WORKER>`: how old its oldest work may become.
     pub goal: Option<Duration>,
-    /// `CONCURRENCY_<KIND>`: slots of one worker process.
+    /// Slots of one worker process: `CONCURRENCY_<KIND>`, or what `callscribe queue scale` made of it.
     pub slots_per_worker: u16,
     /// How its runs ended lately, those that were done excepted.
     pub setbacks: &'a [Setbacks],
@@ -37,7 +37,7 @@ pub struct Asked<'a> {
 pub struct Advice {
     /// Jobs at once; `None` while nobody knows how long one takes.
     pub slots: Option<u32>,
-    /// Worker processes with `CONCURRENCY_<KIND>` slots each.
+    /// Worker processes with as many slots as each has now.
     pub workers: Option<u32>,
     /// Seconds until nothing waits at the present rates; `None`: never, or nothing waits.
     pub empty_in_seconds: Option<f64>,
@@ -121,6 +121,7 @@ pub fn advise_all(
     setbacks: &[Setbacks],
     goals: &SloSettings,
     work: &WorkSettings,
+    scaled: &[Scale],
 ) -> BTreeMap<JobKind, Advice> {
     let still = Rate::default();
     let of_kind = |kind: JobKind| {
@@ -131,10 +132,16 @@ pub fn advise_all(
         }
         let setbacks: Vec<Setbacks> = setbacks.iter().filter(|row| row.kind == kind.as_str()).cloned().collect();
         let rate = rates.get(kind.as_str()).unwrap_or(&still);
-        let asked = Asked { rate, waiting, goal: goals.of(kind), slots_per_worker: work.concurrency(kind), setbacks: &setbacks };
+        let asked = Asked { rate, waiting, goal: goals.of(kind), slots_per_worker: slots(work, scaled, kind), setbacks: &setbacks };
         (kind, advise(&asked))
     };
     JobKind::ALL.iter().copied().map(of_kind).collect()
+}
+
+/// Jobs of a kind that one process runs at once now.
+fn slots(work: &WorkSettings, scaled: &[Scale], kind: JobKind) -> u16 {
+    let scale = scaled.iter().find(|scale| scale.kind == kind.as_str());
+    scale.and_then(|scale| u16::try_from(scale.jobs_at_once).ok()).unwrap_or_else(|| work.concurrency(kind))
 }
 
 /// Runs are bound by what makes more of them wait than are done.
@@ -187,6 +194,24 @@ mod tests {
         assert_eq!(behind.slots, Some(5 + 20), "9000 jobs of 2 s within 900 s are 20 more");
         assert_eq!(behind.empty_in_seconds, Some(9_000.0));
         assert!(advice(&rate(3.0, 2.0, 2.0), 10, goal, &[]).growing);
+    }
+
+    #[test]
+    fn a_scale_by_hand_is_what_a_process_counts_for() {
+        let rates = BTreeMap::from([("recording".to_owned(), rate(40.0, 40.0, 1.0))]);
+        let scale = Scale {
+            kind: "recording".to_owned(),
+            jobs_at_once: 25,
+            since: chrono::DateTime::UNIX_EPOCH,
+            actor: "ops".to_owned(),
+            why: None,
+        };
+        let workers = |scaled: &[Scale]| {
+            let advice = advise_all(&[], &rates, &[], &SloSettings::default(), &WorkSettings::default(), scaled);
+            advice.get(&JobKind::Recording).and_then(|advice| advice.workers)
+        };
+        let configured = u32::from(WorkSettings::default().concurrency(JobKind::Recording));
+        assert_eq!((workers(&[]), workers(&[scale])), (Some(50_u32.div_ceil(configured)), Some(2)));
     }
 
     #[test]

@@ -32,8 +32,8 @@ pub struct Claim {
     pub jobs: Vec<Claimed>,
     /// Rows to park as dead.
     pub poison: Vec<Poison>,
-    /// Sources that had jobs of the kind due; told by a claim in turn.
-    pub sources_due: i64,
+    /// Sources, and batches of a source, that had jobs of the kind due beside each other in one class; told by a claim in turn.
+    pub contenders: i64,
 }
 
 #[derive(QueryableByName)]
@@ -69,7 +69,7 @@ struct Row {
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     trace_parent: Option<String>,
     #[diesel(sql_type = sql_types::BigInt)]
-    sources_due: i64,
+    contenders: i64,
 }
 
 /// The lease is share-locked so that a claim and the sweep that ends the lease exclude each other:
@@ -79,7 +79,7 @@ const CLAIM: &str = "
     FROM due
     WHERE jobs.id = due.id
     RETURNING jobs.id, key, source, session_id, transcript_id, payload, checkpoint, priority, attempt, max_attempts, run, put_off, trace_parent, started_at,
-              (extract(epoch FROM greatest(started_at - run_at, interval '0')) * 1000)::bigint AS waited_ms, due.sources_due";
+              (extract(epoch FROM greatest(started_at - run_at, interval '0')) * 1000)::bigint AS waited_ms, due.contenders";
 
 /// What people paused. Read by the claim itself: once a pause is committed, no claim that begins takes what it means, whatever the
 /// process has heard of it.
@@ -117,7 +117,7 @@ pub async fn claim(connection: &mut Connection, claimant: Claimant, ids: &[JobId
         "WITH lease AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 AND ended_at IS NULL FOR SHARE),
               {PAUSED},
               due AS MATERIALIZED (
-                  SELECT id, 0::bigint AS sources_due FROM jobs
+                  SELECT id, 0::bigint AS contenders FROM jobs
                   WHERE id = ANY($2) AND kind = $3 AND state = 'ready' AND run_at <= now() AND EXISTS (SELECT FROM lease)
                     AND {} AND coalesce(source, '') <> ALL ({PAUSED_SOURCES})
                   ORDER BY id FOR UPDATE SKIP LOCKED)
@@ -144,36 +144,43 @@ pub struct Turn<'t> {
     pub without: &'t [String],
 }
 
-/// Claims up to `limit` jobs that are due, without hints: the most urgent class first, within it one of each source by turns.
+/// Claims up to `limit` jobs that are due, without hints: the most urgent class first, within it one of each source by turns, and of
+/// a source's one of each requeue batch.
 pub async fn claim_due(connection: &mut Connection, claimant: Claimant, limit: usize) -> Result<Claim, StoreError> {
     claim_in_turn(connection, claimant, limit, Turn::default()).await
 }
 
-/// Claims up to `limit` jobs that are due, as `turn` says. A step through the index per class and source, then the first of each:
-/// it costs the same whatever waits, and however many jobs a source has, those of another are as near.
+/// Claims up to `limit` jobs that are due, as `turn` says. A step through the index per class, source and batch, then the first of each:
+/// it costs the same whatever waits, and however many jobs a source or a batch has, those of another are as near. Which batch of a
+/// source comes first is drawn by lot, so that claims of one job are fair as well.
 pub async fn claim_in_turn(connection: &mut Connection, claimant: Claimant, limit: usize, turn: Turn<'_>) -> Result<Claim, StoreError> {
     let rows: Vec<Row> = diesel::sql_query(format!(
         "WITH RECURSIVE lease AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 AND ended_at IS NULL FOR SHARE),
               {PAUSED},
               lane AS (
-                  (SELECT priority, coalesce(source, '') AS source FROM jobs WHERE kind = $2 AND open
-                   ORDER BY priority, coalesce(source, '') LIMIT 1)
+                  (SELECT priority, coalesce(source, '') AS source, coalesce(batch_id, 0) AS batch, random() AS lot
+                   FROM jobs WHERE kind = $2 AND open
+                   ORDER BY priority, coalesce(source, ''), coalesce(batch_id, 0) LIMIT 1)
                   UNION ALL
-                  SELECT next.priority, next.source FROM lane, LATERAL (
-                      SELECT priority, coalesce(source, '') AS source FROM jobs
-                      WHERE kind = $2 AND open AND (priority, coalesce(source, '')) > (lane.priority, lane.source)
-                      ORDER BY priority, coalesce(source, '') LIMIT 1) AS next),
+                  SELECT next.*, random() FROM lane, LATERAL (
+                      SELECT priority, coalesce(source, '') AS source, coalesce(batch_id, 0) AS batch FROM jobs
+                      WHERE kind = $2 AND open
+                        AND (priority, coalesce(source, ''), coalesce(batch_id, 0)) > (lane.priority, lane.source, lane.batch)
+                      ORDER BY priority, coalesce(source, ''), coalesce(batch_id, 0) LIMIT 1) AS next),
               offered AS MATERIALIZED (
-                  SELECT lane.priority, lane.source, first.id, first.run_at FROM lane, LATERAL (
+                  SELECT lane.*, first.id, first.run_at FROM lane, LATERAL (
                       SELECT id, run_at FROM jobs
                       WHERE kind = $2 AND open AND priority = lane.priority AND coalesce(source, '') = lane.source
-                        AND state = 'ready' AND run_at <= now()
+                        AND coalesce(batch_id, 0) = lane.batch AND state = 'ready' AND run_at <= now()
                       ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED) AS first
                   WHERE EXISTS (SELECT FROM lease) AND {} AND lane.source <> ALL ({PAUSED_SOURCES}) AND lane.source <> ALL ($7)),
+              in_batch AS (
+                  SELECT *, row_number() OVER (PARTITION BY priority, source, batch ORDER BY run_at) AS place_in_batch FROM offered),
               placed AS (
-                  SELECT id, run_at, priority, source, row_number() OVER (PARTITION BY priority, source ORDER BY run_at) AS place FROM offered),
+                  SELECT *, row_number() OVER (PARTITION BY priority, source ORDER BY place_in_batch, lot) AS place FROM in_batch),
+              contending AS (SELECT count(DISTINCT (source, batch)) AS lanes FROM offered GROUP BY priority),
               due AS MATERIALIZED (
-                  SELECT id, (SELECT count(DISTINCT source) FROM offered) AS sources_due FROM placed
+                  SELECT id, (SELECT max(lanes) FROM contending) AS contenders FROM placed
                   ORDER BY CASE WHEN $6 THEN run_at END, priority, place, source <= $5, source LIMIT $3)
          {CLAIM}",
         kind_is_not_paused("$2")
@@ -191,8 +198,8 @@ pub async fn claim_in_turn(connection: &mut Connection, claimant: Claimant, limi
 }
 
 fn read(rows: Vec<Row>, kind: JobKind, lease: LeaseId) -> Claim {
-    let sources_due = rows.as_slice().first().map_or(0, |row| row.sources_due);
-    let mut claim = Claim { jobs: Vec::with_capacity(rows.len()), poison: Vec::new(), sources_due };
+    let contenders = rows.as_slice().first().map_or(0, |row| row.contenders);
+    let mut claim = Claim { jobs: Vec::with_capacity(rows.len()), poison: Vec::new(), contenders };
     for row in rows {
         let (id, run) = (JobId(row.id), row.run);
         match understand(row, kind, lease) {

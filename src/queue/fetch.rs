@@ -62,7 +62,7 @@ struct Turns {
     claims: u32,
     /// Source of the last job that was claimed in turn.
     after: String,
-    /// Several sources have jobs due: the ledger deals, until only one has.
+    /// Several sources or batches have jobs due: the ledger deals, until only one has.
     contended: bool,
 }
 
@@ -77,7 +77,7 @@ impl Turns {
     }
 
     fn dealt(&mut self, claim: &Claim) {
-        self.contended = claim.sources_due > 1;
+        self.contended = claim.contenders > 1;
         if let Some(job) = claim.jobs.last() {
             job.source.map_or("", SourceName::as_str).clone_into(&mut self.after);
         }

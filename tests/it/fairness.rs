@@ -7,7 +7,7 @@ use std::sync::{
 
 use callscribe::{
     domain::{JobKind, SourceName},
-    ledger::{self, Claimant, Outcome, Turn, WorkerIdentity},
+    ledger::{self, ByHand, Claimant, JobFilter, Outcome, Turn, WorkerIdentity},
     queue,
     store::Connection,
 };
@@ -149,6 +149,54 @@ async fn a_claim_deals_urgent_work_first_one_of_each_source_by_turns() {
     let round = ["genesys 0", "vapi 0", "webex 0"];
     assert_eq!(order[..9], [round, round, round].concat());
     assert_eq!(order[9..], ["webex 10", "webex 10", "webex 10"]);
+}
+
+#[tokio::test]
+async fn batches_of_a_source_take_turns_with_each_other_and_not_with_other_sources() {
+    let database = harness::database().await;
+    let store = database.store();
+    execute(&store, &fill("webex", 0, 300)).await;
+    execute(&store, "UPDATE jobs SET batch_id = CASE WHEN id <= 200 THEN 1 ELSE 2 END WHERE id <= 220").await;
+    execute(&store, &fill("vapi", 0, 300)).await;
+    let connection = &mut *store.connection().await.unwrap();
+    let claimant = claimant(connection).await;
+    let claim = ledger::claim_in_turn(connection, claimant, 60, Turn::default()).await.unwrap();
+    assert_eq!(claim.contenders, 4, "the other source, two batches, and what is in none");
+    let count = |of: &dyn Fn(&ledger::Claimed) -> bool| claim.jobs.iter().filter(|job| of(job)).count();
+    let webex = |from: i64, to: i64| count(&|job| job.source == Some(SourceName::Webex) && (from..=to).contains(&job.id.0));
+    assert_eq!([webex(1, 200), webex(201, 220), webex(221, 300), count(&|job| job.source == Some(SourceName::Vapi))], [10, 10, 10, 30]);
+    // one at a time, too: nobody's lot is always the last
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        let turn = Turn { after: "vapi", ..Turn::default() };
+        let job = ledger::claim_in_turn(connection, claimant, 1, turn).await.unwrap().jobs.pop().unwrap();
+        seen.insert((job.source == Some(SourceName::Webex)).then_some(job.id.0.min(300)).map(|id| (id > 200, id > 220)));
+    }
+    assert!(seen.contains(&Some((false, false))) && seen.contains(&Some((true, true))), "{seen:?}");
+}
+
+#[tokio::test]
+async fn many_requeued_jobs_are_due_behind_fresh_calls_and_a_few_are_not() {
+    let database = harness::database().await;
+    let store = database.store();
+    crate::ledger_rows::dead_transcriptions(&store, 101, "provider_unavailable").await;
+    let (sender, _hints) = tokio::sync::mpsc::unbounded_channel();
+    let order = |limit, urgent| ByHand { limit, urgent, ..ByHand::new(JobFilter::default(), "a test") };
+    let classes = async || {
+        (
+            number(&store, "SELECT count(*) FROM jobs WHERE priority = 0").await,
+            number(&store, "SELECT count(*) FROM jobs WHERE priority = 10").await,
+        )
+    };
+    let again = "UPDATE jobs SET state = 'dead', reason = 'provider_unavailable', finished_at = now()";
+    ledger::requeue(&store, &order(Some(100), false), &sender).await.unwrap();
+    assert_eq!(classes().await, (101, 0));
+    execute(&store, again).await;
+    ledger::requeue(&store, &order(None, false), &sender).await.unwrap();
+    assert_eq!(classes().await, (0, 101));
+    execute(&store, again).await;
+    ledger::requeue(&store, &order(None, true), &sender).await.unwrap();
+    assert_eq!(classes().await, (101, 0));
 }
 
 #[tokio::test]

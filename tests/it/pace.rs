@@ -172,7 +172,7 @@ async fn a_ledger_at_rest_needs_nobody() {
     let store = database.store();
     let connection = &mut *store.connection().await.unwrap();
     let (depths, rates) = (depths(connection, COUNTED).await.unwrap(), rates(connection).await.unwrap());
-    let advice = advise_all(&depths, &rates, &[], &SloSettings::default(), &WorkSettings::default());
+    let advice = advise_all(&depths, &rates, &[], &SloSettings::default(), &WorkSettings::default(), &[]);
     assert!(advice.values().all(|advice| advice.workers == Some(0) && advice.bound_by.is_none()), "{advice:?}");
 }
 

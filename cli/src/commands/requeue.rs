@@ -67,6 +67,9 @@ pub(crate) struct Arguments {
     /// Do not follow the sample: the scheduler judges it and goes on
     #[arg(long, requires = "canary")]
     detach: bool,
+    /// Beside fresh calls, however many they are; else more than a hundred wait behind fresh calls, like a backfill
+    #[arg(long)]
+    urgent: bool,
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
@@ -92,6 +95,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         from: arguments.from.or_else(|| (!wishes.is_none()).then_some(Stage::Transcription)),
         wishes,
         name: arguments.batch.clone(),
+        urgent: arguments.urgent,
         canary: arguments.canary.map(|jobs| Canary { jobs, percent: arguments.canary_pass }),
         ..ByHand::new(arguments.filter.filter()?, setup::actor())
     };

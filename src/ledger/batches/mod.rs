@@ -20,7 +20,7 @@ pub use self::{
 };
 use super::{
     Hint,
-    by_hand::{ByHand, ByHandError, Changed, Details, Entry, Moved, Place, Selection, batch_size, count_of, make_due, note},
+    by_hand::{self, ByHand, ByHandError, Changed, Details, Entry, Moved, Place, Selection, batch_size, count_of, make_due, note},
 };
 use crate::store::{Connection, StoreError};
 
@@ -61,6 +61,8 @@ struct Row {
     #[diesel(sql_type = sql_types::Timestamptz)]
     as_of: DateTime<Utc>,
     #[diesel(sql_type = sql_types::BigInt)]
+    expected: i64,
+    #[diesel(sql_type = sql_types::BigInt)]
     jobs: i64,
     #[diesel(sql_type = sql_types::BigInt)]
     step_microseconds: i64,
@@ -81,7 +83,15 @@ pub(super) fn begin<'a>(connection: &'a mut Connection, order: &'a ByHand) -> Bo
             let New { id, name } = insert(transaction, order, &selection, expected).await?;
             let Some(canary) = order.canary else { return Ok((BatchId(id), Vec::new())) };
             let rows = i64::from(canary.jobs).min(order.limit.unwrap_or(i64::MAX));
-            let place = Place { rows, after: 0, step_microseconds: 0, from: selection.as_of, batch: Some(BatchId(id)), sample: true };
+            let place = Place {
+                rows,
+                after: 0,
+                step_microseconds: 0,
+                from: selection.as_of,
+                batch: Some(BatchId(id)),
+                class: by_hand::class(order.urgent, expected),
+                sample: true,
+            };
             let jobs = make_due(transaction, &selection, &order.payload(), &place).await?;
             let details = Details { batch: Some(name), ..order.details(&selection.filter) };
             let audit = note(transaction, &order.entry("requeue", details), None, count_of(&jobs)).await?;
@@ -128,7 +138,7 @@ pub(super) fn advance(connection: &mut Connection, batch: BatchId) -> BoxFuture<
     connection
         .transaction(async move |transaction| {
             let row: Option<Row> = diesel::sql_query(
-                "SELECT id, name, actor, why, orders, as_of, jobs, step_microseconds, coalesce(paced_from, created_at) AS paced_from, paced_after,
+                "SELECT id, name, actor, why, orders, as_of, expected, jobs, step_microseconds, coalesce(paced_from, created_at) AS paced_from, paced_after,
                         audit_id
                  FROM requeue_batches WHERE id = $1 AND state = 'moving' FOR UPDATE",
             )
@@ -156,6 +166,7 @@ impl Row {
             step_microseconds: self.step_microseconds,
             from: self.paced_from,
             batch: Some(batch),
+            class: by_hand::class(details.urgent, self.expected),
             sample: false,
         };
         let jobs = make_due(transaction, &selection, &details.payload(), &place).await?;

@@ -27,12 +27,14 @@ pub(super) use {
 
 use super::{Hint, batches::BatchId, filter::JobFilter};
 use crate::{
-    domain::{JobId, JobState, Stage, Wishes},
+    domain::{JobId, JobState, PRIORITY_BACKFILL, PRIORITY_FRESH, Stage, Wishes},
     store::{Connection, StoreError},
 };
 
 /// Jobs moved in one transaction: short locks, and a command that is killed has kept what it did.
 const BATCH: i64 = 5_000;
+/// More jobs than a person waits for: they are due behind fresh calls.
+const MANY: i64 = 100;
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -57,6 +59,8 @@ pub struct ByHand {
     pub name: Option<String>,
     /// Requeueing only: a sample goes first.
     pub canary: Option<Canary>,
+    /// Requeueing only: beside fresh calls, however many they are.
+    pub urgent: bool,
 }
 
 /// A sample that goes first.
@@ -171,6 +175,7 @@ impl ByHand {
             wishes: Wishes::default(),
             name: None,
             canary: None,
+            urgent: false,
         }
     }
 
@@ -190,6 +195,7 @@ impl ByHand {
             from: self.from,
             wishes: self.wishes.clone(),
             batch: self.name.clone(),
+            urgent: self.urgent,
             jobs: 0,
         }
     }
@@ -218,6 +224,8 @@ pub(super) struct Details {
     pub(super) wishes: Wishes,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) batch: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(super) urgent: bool,
     pub(super) jobs: i64,
 }
 
@@ -230,6 +238,11 @@ impl Details {
     pub(super) fn payload(&self) -> Value {
         payload(&self.wishes, self.from)
     }
+}
+
+/// The class that so many requeued jobs are in from now on; `None`: as they were.
+pub(super) fn class(urgent: bool, jobs: i64) -> Option<i16> {
+    if urgent { Some(PRIORITY_FRESH) } else { (jobs > MANY).then_some(PRIORITY_BACKFILL) }
 }
 
 fn payload(wishes: &Wishes, from: Option<Stage>) -> Value {

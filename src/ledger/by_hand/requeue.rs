@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use uuid::Uuid;
 
 use super::{ByHand, ByHandError, Changed, Moved, Selection, Tally, batch_size, check_states, count_of, note};
 use crate::{
-    domain::{JobKind, JobState, Stage, TranscriptId},
+    domain::{JobKind, JobState, PRIORITY_BACKFILL, Stage, TranscriptId},
     ledger::{
         Hint,
         batches::{self, BatchId},
@@ -17,6 +17,9 @@ use crate::{
     },
     store::{Connection, Store, StoreError, transcripts},
 };
+
+/// Times as long as a step took are rested before the next.
+const REST: u32 = 2;
 
 impl ByHand {
     /// The states to requeue from: dead ones unless told otherwise; cancelled ones only when named; done ones only `again`.
@@ -64,18 +67,21 @@ pub async fn requeue(store: &Store, order: &ByHand, hints: &UnboundedSender<Vec<
     finish_moving(connection, batch, hints).await
 }
 
-/// Makes due what is left of a batch; nothing of one that waits for its sample, or has ended.
+/// Makes due what is left of a batch; nothing of one that waits for its sample, or has ended. It rests between two steps, so that the
+/// workers, who claim from the same PostgreSQL, hardly notice.
 pub async fn finish_moving(
     connection: &mut Connection,
     batch: BatchId,
     hints: &UnboundedSender<Vec<Hint>>,
 ) -> Result<Changed, ByHandError> {
     loop {
+        let began = Instant::now();
         let advanced = batches::advance(connection, batch).await?;
         let _ = hints.send(advanced.hints);
         if !advanced.more {
             return Ok(batches::changed(connection, batch).await?);
         }
+        tokio::time::sleep(began.elapsed() * REST).await;
     }
 }
 
@@ -87,7 +93,15 @@ pub async fn requeue_within(transaction: &mut Connection, order: &ByHand) -> Res
     let (mut changed, mut hints) = (Changed::default(), Vec::new());
     loop {
         let rows = batch_size(order.limit, changed.jobs);
-        let place = Place { rows, after: 0, step_microseconds: 0, from: selection.as_of, batch: None, sample: false };
+        let place = Place {
+            rows,
+            after: 0,
+            step_microseconds: 0,
+            from: selection.as_of,
+            batch: None,
+            class: Some(PRIORITY_BACKFILL),
+            sample: false,
+        };
         let jobs = make_due(transaction, &selection, &order.payload(), &place).await?;
         let (moved, total) = (count_of(&jobs), changed.jobs + count_of(&jobs));
         hints.extend(Moved::hints(&jobs));
@@ -110,6 +124,8 @@ pub(in crate::ledger) struct Place {
     pub(in crate::ledger) from: DateTime<Utc>,
     /// Whose they are from now on.
     pub(in crate::ledger) batch: Option<BatchId>,
+    /// Their priority from now on; theirs if it is less urgent, unless this is the class of fresh calls.
+    pub(in crate::ledger) class: Option<i16>,
     /// Any of them, and not those that ended first.
     pub(in crate::ledger) sample: bool,
 }
@@ -121,9 +137,10 @@ pub(in crate::ledger) async fn make_due(
     payload: &Value,
     place: &Place,
 ) -> Result<Vec<Moved>, StoreError> {
-    let [after, step, from, batch, fields] = [3, 4, 5, 6, 7].map(|number| PARAMETERS + number);
+    let [after, step, from, batch, fields, class] = [3, 4, 5, 6, 7, 8].map(|number| PARAMETERS + number);
     let change = format!(
         "state = 'ready', attempt = 0, put_off = 0, reason = NULL, finished_at = NULL, batch_id = coalesce(${batch}, batch_id),
+         priority = CASE ${class} WHEN 0 THEN 0 ELSE greatest(priority, ${class}) END,
          checkpoint = CASE WHEN numbered.state = 'done' THEN NULL ELSE checkpoint END,
          payload = CASE WHEN kind IN ('recording', 'transcription') THEN payload - 'wishes' - 'anew' || ${fields} ELSE payload END,
          run_at = ${from} + (${after} + numbered.place) * ${step} * interval '1 microsecond'"
@@ -139,6 +156,7 @@ pub(in crate::ledger) async fn make_due(
         .bind::<sql_types::Timestamptz, _>(place.from)
         .bind::<sql_types::Nullable<sql_types::BigInt>, _>(place.batch.map(|batch| batch.0))
         .bind::<sql_types::Jsonb, _>(payload)
+        .bind::<sql_types::Nullable<sql_types::SmallInt>, _>(place.class)
         .load(transaction)
         .await?;
     let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();

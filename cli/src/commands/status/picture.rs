@@ -151,7 +151,8 @@ impl Asker {
         let rates = rates(connection).await?;
         let setbacks = recent_setbacks(connection, LATELY).await?;
         let oldest = freshness(connection).await?;
-        let advice = advise_all(&kinds, &rates, &setbacks, &self.goals, &self.work);
+        let controls = controls_seen(connection).await?;
+        let advice = advise_all(&kinds, &rates, &setbacks, &self.goals, &self.work, &controls.scaled);
         let pace = advice.into_iter().map(|(kind, advice)| Pace {
             kind,
             rate: rates.get(kind.as_str()).cloned().unwrap_or_default(),
@@ -165,7 +166,7 @@ impl Asker {
             at: SystemClock.now(),
             pace,
             kinds,
-            controls: controls_seen(connection).await?,
+            controls,
             setbacks_of_10_minutes: setbacks,
             workers: workers_seen(connection).await?,
             running: running_by_worker(connection).await?,

@@ -1,0 +1,1 @@
+DROP INDEX jobs_in_turn_by_batch;
