@@ -16,8 +16,8 @@ use callscribe::{
     domain::JobKind,
     hints::Lane,
     ledger::{
-        Advice, COUNTED, Depth, Freshness, Rate, SyncAge, WorkerSeen, advise_all, controls_seen, depths, freshness, rates, recent_setbacks, sync_ages,
-        workers_seen,
+        Advice, COUNTED, Depth, Freshness, Rate, SyncAge, WorkerSeen, advise_all, controls_seen, depths, freshness, rates, recent_setbacks,
+        sync_ages, workers_seen,
     },
     store::{
         StoreError,

@@ -12,6 +12,8 @@ pub struct RecordingSettings {
     pub poll_schedule: Vec<Duration>,
     /// `RECORDING_LEGS`: which of a call's recordings are copied.
     pub legs: LegPolicy,
+    /// `RECORDING_VENDOR_KEEPS`: how long the vendor keeps recordings; `None`: for good, as far as anybody said.
+    pub vendor_keeps: Option<Duration>,
 }
 
 /// Everything on offer.
@@ -30,20 +32,31 @@ impl RecordingSettings {
         "main",
         "Which of a call's recordings are copied, by comma: `main`, `consult`, `va-main`, `va-consult`, `other`, `segments`, or `all`. The others are kept as rows",
     );
+    const VENDOR_KEEPS: Setting = Setting::optional(
+        "RECORDING_VENDOR_KEEPS",
+        "How long the vendor keeps recordings, such as `30d`, if it deletes them: those in the last quarter of it are copied before all others",
+    );
     /// What this concern reads.
-    pub const SETTINGS: &'static [Setting] = &[Self::POLL_SCHEDULE, Self::LEGS];
+    pub const SETTINGS: &'static [Setting] = &[Self::POLL_SCHEDULE, Self::LEGS, Self::VENDOR_KEEPS];
+
+    /// How old a call is whose recording is to be copied before all others.
+    #[must_use]
+    pub fn urgent_from(&self) -> Option<Duration> {
+        self.vendor_keeps.map(|keeps| keeps / 4 * 3)
+    }
 
     /// Reads the group.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let legs = read_legs(reader);
+        let vendor_keeps = reader.is_set(&Self::VENDOR_KEEPS).then(|| reader.duration(&Self::VENDOR_KEEPS)).flatten();
         let waits = reader.list(&Self::POLL_SCHEDULE);
         let parsed: Result<Vec<Duration>, _> = waits.iter().map(|wait| humantime::parse_duration(wait)).collect();
         match parsed {
-            Ok(poll_schedule) => Self { poll_schedule, legs },
+            Ok(poll_schedule) => Self { poll_schedule, legs, vendor_keeps },
             Err(_) => {
                 let what = format!("is not usable: `{}` is not a list of spans of time such as `30s,2m,1h`", waits.join(","));
                 reader.complain(Self::POLL_SCHEDULE.name, what);
-                Self { poll_schedule: Vec::new(), legs }
+                Self { poll_schedule: Vec::new(), legs, vendor_keeps }
             }
         }
     }
@@ -84,7 +97,10 @@ mod tests {
         environment.set("RECORDING_POLL_SCHEDULE", "1s, 1m");
         let settings = RecordingSettings::read(&mut Reader::new(&environment));
         assert_eq!(settings.poll_schedule, [Duration::from_secs(1), Duration::from_mins(1)]);
-        assert_eq!(settings.legs, LegPolicy::main_only());
+        assert_eq!((settings.legs, settings.vendor_keeps), (LegPolicy::main_only(), None));
+        environment.set("RECORDING_VENDOR_KEEPS", "40d");
+        let settings = RecordingSettings::read(&mut Reader::new(&environment));
+        assert_eq!(settings.urgent_from(), Some(Duration::from_hours(30 * 24)));
         environment.set("RECORDING_POLL_SCHEDULE", "soon");
         let mut reader = Reader::new(&environment);
         RecordingSettings::read(&mut reader);

@@ -4,13 +4,20 @@ use std::time::Duration;
 
 use super::status::vocabulary;
 
+/// Recordings that the vendor is about to delete: what is not copied now is lost.
+pub const PRIORITY_EXPIRING: i16 = -10;
 /// Calls that just happened.
 pub const PRIORITY_FRESH: i16 = 0;
 /// Calls of long ago, asked for by hand; they run when nothing fresh waits.
 pub const PRIORITY_BACKFILL: i16 = 10;
-
 /// What can wait until everything else is done: details of calls of long ago.
 pub const PRIORITY_LATE: i16 = 20;
+
+/// The class of what follows a job: only recordings expire, and their calls are of long ago.
+#[must_use]
+pub const fn priority_after(priority: i16) -> i16 {
+    if priority < PRIORITY_FRESH { PRIORITY_BACKFILL } else { priority }
+}
 
 vocabulary! {
     /// `jobs.state`.

@@ -26,7 +26,9 @@ pub use error_pattern::error_pattern;
 pub use event::{EventKind, EventOutcome};
 pub use gap::{GapKind, GapReason, Repair};
 pub use ids::{InvalidId, JobId, LeaseId, OrgId, RecordingId, SessionId, TranscriptId};
-pub use job::{JobKind, JobState, PRIORITY_BACKFILL, PRIORITY_FRESH, PRIORITY_LATE, Stage, UnknownJobKind};
+pub use job::{
+    JobKind, JobState, PRIORITY_BACKFILL, PRIORITY_EXPIRING, PRIORITY_FRESH, PRIORITY_LATE, Stage, UnknownJobKind, priority_after,
+};
 pub use reason::{Reason, UnknownReason};
 pub use recording::{Aging, Leg, LegPolicy, RecordingOffer, RecordingStatus, RetentionVerdict};
 pub use status::{CallTranscriptStatus, SourceName, TranscriptStatus, UnknownWord};

@@ -15,6 +15,7 @@ mod controls;
 mod depth;
 mod due;
 mod enqueue;
+mod expiring;
 mod filter;
 mod finish;
 mod held;
@@ -48,6 +49,7 @@ pub use controls::{
 pub use depth::{COUNTED, Count, DeadReason, Depth, Setbacks, dead_reasons, depths, recent_setbacks};
 pub use due::{due_jobs, open_kinds};
 pub use enqueue::{NewJob, enqueue, recording_jobs};
+pub use expiring::hasten_expiring;
 pub use filter::JobFilter;
 pub use finish::{Finished, Next, Setback, finish_done, finish_setbacks, finish_with};
 pub use held::{UNTIL_LOGIN, audit, release_held};

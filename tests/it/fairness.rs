@@ -200,6 +200,33 @@ async fn many_requeued_jobs_are_due_behind_fresh_calls_and_a_few_are_not() {
 }
 
 #[tokio::test]
+async fn recordings_that_the_vendor_will_soon_delete_are_claimed_first() {
+    let database = harness::database().await;
+    let store = database.store();
+    execute(
+        &store,
+        "INSERT INTO call_interactions (session_id, source, start_time, closed, transcript_status, raw_payload)
+             SELECT 'c' || n, 'webex', now() - n * interval '1 day', true, 'pending', '{}' FROM generate_series(1, 40) AS n;
+         INSERT INTO jobs (kind, key, source, session_id, priority, max_attempts, run_at)
+             SELECT 'recording', session_id, source, session_id, 10, 5, CASE session_id WHEN 'c35' THEN now() + interval '1 hour' ELSE now() END
+             FROM call_interactions;
+         INSERT INTO jobs (kind, key, source, max_attempts) VALUES ('recording', 'fresh', 'webex', 5)",
+    )
+    .await;
+    let connection = &mut *store.connection().await.unwrap();
+    let month = std::time::Duration::from_hours(30 * 24);
+    let due = ledger::hasten_expiring(connection, month).await.unwrap();
+    assert!(due.iter().all(|hint| hint.priority < 0));
+    assert_eq!(due.len(), 10, "eleven calls are older; one waits for its time, and goes first when it has come");
+    assert!(ledger::hasten_expiring(connection, month).await.unwrap().is_empty(), "twice does no more than once");
+    assert_eq!(number(&store, "SELECT count(*) FROM jobs WHERE priority < 0").await, 11);
+    let claimant = Claimant { kind: JobKind::Recording, ..claimant(connection).await };
+    let claimed = ledger::claim_due(connection, claimant, 11).await.unwrap().jobs;
+    let old = claimed.iter().filter(|job| job.priority < 0).count();
+    assert_eq!((old, claimed.iter().filter(|job| job.key == "fresh").count()), (10, 1));
+}
+
+#[tokio::test]
 async fn a_claim_in_turn_reads_a_handful_of_rows_of_a_hundred_thousand() {
     let database = harness::database().await;
     let store = database.store();

@@ -66,7 +66,7 @@ impl Stage {
         let (store, blob) = (database.store(), s3.blob().await);
         let webex = Webex::start(plan).await.unwrap();
         let source = source(&webex, &store).await;
-        let settings = RecordingSettings { poll_schedule: vec![Duration::from_secs(30), Duration::from_mins(2)], legs };
+        let settings = RecordingSettings { poll_schedule: vec![Duration::from_secs(30), Duration::from_mins(2)], legs, vendor_keeps: None };
         let handler = RecordingHandler::new([source], blob.clone(), settings, largest_bytes, Arc::new(SystemClock));
         let handler = handler.transcribing_legs_by("whisper");
         let (hints, _) = tokio::sync::mpsc::unbounded_channel();
@@ -319,7 +319,7 @@ async fn waiting_for_storage_does_not_use_up_the_patience_for_the_recording() {
     let _ = s3;
     again(&stage).await;
     let job = stage.claim().await;
-    let settings = RecordingSettings { poll_schedule: vec![Duration::from_secs(30)], legs: LegPolicy::main_only() };
+    let settings = RecordingSettings { poll_schedule: vec![Duration::from_secs(30)], legs: LegPolicy::main_only(), vendor_keeps: None };
     let source = source(&stage.webex, &stage.context.store).await;
     let without_storage = RecordingHandler::new([source], down, settings, LARGEST_BYTES, Arc::new(SystemClock));
     let outcome = without_storage.run(&job, &stage.context).await;

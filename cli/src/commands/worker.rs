@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use super::Ended;
 use crate::{
     failure::Failure,
-    process::{Engines, Together, clear_stale_uploads, lanes, start, workers_options},
+    process::{Engines, Together, clear_stale_uploads, hasten_expiring, lanes, start, workers_options},
     setup,
 };
 
@@ -92,6 +92,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Ended {
             && arguments.kinds().contains(&JobKind::Recording)
         {
             together.run(clear_stale_uploads(blob.clone(), process.shutdown.clone()));
+            let (store, hints) = (engines.store.clone(), engines.hints.clone());
+            together.run(hasten_expiring(store, hints, settings.recording.urgent_from(), process.shutdown.clone()));
         }
         let ended = together.ended().await;
         if let Some(blob) = &blob {

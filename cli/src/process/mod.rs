@@ -1,6 +1,7 @@
 //! A process that runs until it is told to stop: its settings and logs, what it works with, what it runs, how it ends.
 
 mod engines;
+mod expiring;
 mod home;
 mod lanes;
 mod signals;
@@ -10,6 +11,7 @@ mod uploads;
 mod whole;
 
 pub(crate) use engines::Engines;
+pub(crate) use expiring::hasten_expiring;
 pub(crate) use home::Home;
 pub(crate) use lanes::{lanes, workers_options};
 pub(crate) use signals::shutdown_on_signal;

@@ -17,7 +17,7 @@ use callscribe_api::{ApiState, app, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engines, Together, clear_stale_uploads, lanes, workers_options};
+use super::{Engines, Together, clear_stale_uploads, hasten_expiring, lanes, workers_options};
 use crate::failure::Failure;
 
 /// What the whole needs.
@@ -59,6 +59,8 @@ impl Whole {
         together.run(serve(listener, app(state), shutdown.clone()));
         together.run(run_workers(workers_options(lanes, &settings.work, &engines, shutdown.clone())));
         together.run(clear_stale_uploads(blob.clone(), shutdown.clone()));
+        let (store, hints) = (engines.store.clone(), engines.hints.clone());
+        together.run(hasten_expiring(store, hints, settings.recording.urgent_from(), shutdown.clone()));
         let channels = Channels::new(&settings.alerts)?;
         let watched = Watched {
             store: engines.store.clone(),

@@ -17,7 +17,7 @@ async fn uploads(stage: &Stage) -> usize {
 /// The stage's worker, reaching S3 through `endpoint`.
 async fn handler_at(stage: &Stage, endpoint: &str) -> RecordingHandler {
     let blob = Blob::connect(&harness::settings(endpoint)).await;
-    let settings = RecordingSettings { poll_schedule: vec![Duration::from_secs(30)], legs: LegPolicy::main_only() };
+    let settings = RecordingSettings { poll_schedule: vec![Duration::from_secs(30)], legs: LegPolicy::main_only(), vendor_keeps: None };
     let source = source(&stage.webex, &stage.context.store).await;
     RecordingHandler::new([source], blob, settings, LARGEST_BYTES, Arc::new(SystemClock))
 }

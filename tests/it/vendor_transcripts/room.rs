@@ -154,7 +154,7 @@ impl Room {
     fn handler(&self, kind: JobKind) -> Box<dyn Handler> {
         let source: Arc<dyn Source> = self.office.process();
         if kind == JobKind::Recording {
-            let settings = RecordingSettings { poll_schedule: vec![Duration::from_secs(30)], legs: self.legs.clone() };
+            let settings = RecordingSettings { poll_schedule: vec![Duration::from_secs(30)], legs: self.legs.clone(), vendor_keeps: None };
             let handler = RecordingHandler::new([source], self.blob.clone(), settings, LARGEST_BYTES, Arc::new(SystemClock));
             return Box::new(handler.transcribing_legs_by("whisper"));
         }

@@ -3,7 +3,7 @@
 
 use callscribe::{
     config::RecordingSettings,
-    domain::{JobKind, RecordingId, RecordingOffer, SessionId, SourceName, TranscriptId},
+    domain::{JobKind, RecordingId, RecordingOffer, SessionId, SourceName, TranscriptId, priority_after},
     ledger::{Claimed, Hint, NewJob, enqueue, hold},
     schedule::UpkeepTask,
     store::{Connection, recordings, transcripts},
@@ -38,7 +38,7 @@ const SUMMARY_DELAY: std::time::Duration = std::time::Duration::from_mins(5);
 pub(crate) fn summary_job(job: &Claimed, session: &SessionId, source: SourceName) -> Result<NewJob, Trouble> {
     let payload = UpkeepTask::Summarise.to_json().map_err(|_| Trouble::Poison("its call's summary has no payload"))?;
     Ok(NewJob {
-        priority: job.priority,
+        priority: priority_after(job.priority),
         delay_milliseconds: i64::try_from(SUMMARY_DELAY.as_millis()).unwrap_or(i64::MAX),
         source: Some(source),
         session_id: Some(session.clone()),

@@ -24,7 +24,7 @@ use callscribe::{
     blob::Blob,
     clock::Clock,
     config::RecordingSettings,
-    domain::{JobKind, Leg, RecordingId, RecordingOffer, SessionId, SourceName, Wishes},
+    domain::{JobKind, Leg, RecordingId, RecordingOffer, SessionId, SourceName, Wishes, priority_after},
     ledger::{
         Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_anew, enqueue_or_reopen, hold, version_anew,
     },
@@ -175,7 +175,7 @@ impl RecordingHandler {
         let audio_url = self.blob.url(&copied.stored.copy.object_key);
         let transcript = job.transcript_id;
         let next = transcript.map(|_| NewJob {
-            priority: job.priority,
+            priority: priority_after(job.priority),
             source: job.source,
             session_id: job.session_id.clone(),
             transcript_id: transcript,
