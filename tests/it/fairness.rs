@@ -203,7 +203,7 @@ async fn many_requeued_jobs_are_due_behind_fresh_calls_and_a_few_are_not() {
 async fn recordings_that_the_vendor_will_soon_delete_are_claimed_first() {
     let database = harness::database().await;
     let store = database.store();
-    execute(
+    crate::ledger_rows::run(
         &store,
         "INSERT INTO call_interactions (session_id, source, start_time, closed, transcript_status, raw_payload)
              SELECT 'c' || n, 'webex', now() - n * interval '1 day', true, 'pending', '{}' FROM generate_series(1, 40) AS n;
