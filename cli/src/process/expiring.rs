@@ -17,7 +17,10 @@ pub(crate) async fn hasten_expiring(
     age: Option<Duration>,
     shutdown: CancellationToken,
 ) -> Result<(), Infallible> {
-    let Some(age) = age else { return Ok(shutdown.cancelled().await) };
+    let Some(age) = age else {
+        shutdown.cancelled().await;
+        return Ok(());
+    };
     loop {
         let hastened = match store.connection().await {
             Ok(mut connection) => ledger::hasten_expiring(&mut connection, age).await,
