@@ -23,7 +23,8 @@ const IDLE: Duration = Duration::from_secs(10);
 #[tokio::main]
 async fn main() -> Result<()> {
     let transcriber = TranscriberPlan { answer_at_once: true, ..TranscriberPlan::new(Profile::OpenAi) };
-    let stage = Stage::new(WebexPlan::bench(CALLS), transcriber).await?;
+    // the youngest calls are left for the second run
+    let stage = Stage::new(WebexPlan::bench(CALLS), transcriber).await?.setting("SYNC_INTERVAL", "5s");
     run(&stage).await?;
     stage.stop().await;
     Ok(())
@@ -32,12 +33,23 @@ async fn main() -> Result<()> {
 async fn run(stage: &Stage) -> Result<()> {
     let (began, own) = (Instant::now(), cpu_of(std::process::id())?);
     let (scheduler, workers) = (stage.start(&["scheduler"])?, stage.start(&["worker", "all"])?);
-    stage.until("SELECT count(*) FROM call_transcripts WHERE status IN ('complete', 'error')", i64::from(CALLS)).await?;
+    let mut reached = Vec::new();
+    for (what, sql) in [
+        ("synced", "SELECT count(*) FROM call_interactions"),
+        ("copied", "SELECT count(*) FROM call_recordings WHERE status = 'stored'"),
+        ("transcribed", "SELECT count(*) FROM call_transcripts WHERE status IN ('complete', 'error')"),
+    ] {
+        for share in [CALLS / 2, CALLS] {
+            stage.until(sql, i64::from(share)).await?;
+            reached.push(format!("{share} {what} after {:.1} s", began.elapsed().as_secs_f64()));
+        }
+    }
     let took = began.elapsed().as_secs_f64();
     let complete = stage.number("SELECT count(*) FROM call_transcripts WHERE status = 'complete'").await?;
     let (worker_cpu, simulators_cpu) = (workers.cpu()?, cpu_of(std::process::id())? - own);
     let per_call = |seconds: f64| seconds * 1_000.0 / f64::from(CALLS);
     println!("{complete} of {CALLS} calls transcribed in {took:.1} s: {:.0} calls/s", f64::from(CALLS) / took);
+    println!("{}", reached.join(", "));
     println!("CPU per call: workers {:.2} ms; simulators and S3 server {:.2} ms", per_call(worker_cpu), per_call(simulators_cpu));
     println!("peak memory of the worker process: {:.1} MiB", workers.peak_mebibytes()?);
     for kind in ["sync", "recording", "transcription"] {
