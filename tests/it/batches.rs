@@ -10,12 +10,17 @@ use callscribe::{
     },
     store::Store,
 };
+use callscribe_simulators::{
+    transcriber::{Profile, TranscriberPlan},
+    webex::WebexPlan,
+};
 use chrono::TimeDelta;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::{
     harness::{self, TestDatabase},
     ledger_rows::{dead_transcriptions, number, run},
+    world::World,
 };
 
 fn order(name: &str) -> ByHand {
@@ -153,6 +158,32 @@ async fn a_sample_that_fails_stops_the_rest_and_says_why() {
     assert_eq!(attend(connection).await.unwrap(), vec![]);
     assert_eq!(judge_canary(connection, changed.batch.unwrap()).await.unwrap(), None);
     assert_eq!(number(&store, "SELECT count(*) AS number FROM jobs WHERE batch_id IS NULL AND dead").await, 40, "the rest is as it was");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_follows_its_sample_and_says_what_came_of_it() {
+    let world = World::new(WebexPlan::bench(0), TranscriberPlan::new(Profile::OpenAi)).await;
+    let store = world.database.store();
+    dead_transcriptions(&store, 12, "provider_unavailable").await;
+    let arguments = |name: &'static str| ["requeue", "--kind", "transcription", "--limit", "6", "--canary", "3", "--batch", name];
+    let sampled = async |state: &str| {
+        harness::eventually("the sample is due", async || {
+            number(&store, "SELECT count(*) AS number FROM jobs WHERE state = 'ready'").await == 3
+        })
+        .await;
+        end(&store, state, 3).await;
+    };
+    let (well, ill) = (arguments("well"), arguments("ill"));
+    let ((code, said), ()) = tokio::join!(world.run(&well), sampled("done"));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("a sample of batch `well` is due"), "{said}");
+    let well = seen(&store, "well").await;
+    assert_eq!((well.state.as_str(), well.done, well.waiting), ("moved", 3, 3), "the rest followed");
+    end(&store, "done", 3).await;
+    let ((code, said), ()) = tokio::join!(world.run(&ill), sampled("dead"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("low_coverage"), "{said}");
+    assert_eq!(number(&store, "SELECT count(*) AS number FROM jobs WHERE batch_id IS NULL AND dead").await, 3, "the rest is as it was");
 }
 
 #[tokio::test]
