@@ -1,12 +1,16 @@
-//! What `status` and `/metrics` ask, of a ledger of a million jobs. `cargo bench -p callscribe-benches --bench status` on a private PostgreSQL.
+//! What `status` and `/metrics` ask, of a ledger of a million jobs, and the command itself:
+//! `cargo build --release && cargo bench -p callscribe-benches --bench status`, on a private PostgreSQL.
 //!
 //! Two ledgers: one at rest (nearly all jobs done) and one with 200,000 due, the oldest of them calls. Each question is asked
 //! several times on a warm cache; the goal is all of them together within 100 ms.
 #![expect(clippy::print_stdout, reason = "a benchmark talks to a terminal")]
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use callscribe::{
     config::DatabaseSettings,
     embedded::{Durability, EmbeddedOptions, Services},
@@ -62,10 +66,31 @@ async fn main() -> Result<()> {
         }
         println!("{name}");
         questions(&mut *store.connection().await?).await?;
+        let (median, worst) = command(&services.database_url(), &services.redis_url())?;
+        println!("  {:<22} {:>7.1} ms   worst {:>7.1} ms   goal: 100", "the command itself", milliseconds(median), milliseconds(worst));
     }
     drop(store);
     services.stop().await;
     Ok(())
+}
+
+/// Times `callscribe status`, from its start to its end.
+fn command(database_url: &str, redis_url: &str) -> Result<(Duration, Duration)> {
+    let executable = callscribe_benches::stage::executable()?;
+    let mut took = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        let output = Command::new(&executable)
+            .arg("status")
+            .env_clear()
+            .envs([("DATABASE_URL", database_url), ("REDIS_URL", redis_url)])
+            .output()
+            .with_context(|| format!("cannot start `{}`: run `cargo build --release` first", executable.display()))?;
+        took.push(began.elapsed());
+        anyhow::ensure!(!output.stdout.is_empty(), "it printed nothing: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    took.sort_unstable();
+    Ok((took.get(ROUNDS / 2).copied().unwrap_or_default(), took.last().copied().unwrap_or_default()))
 }
 
 /// Times `$ask` and prints its median and worst; adds the median to `$sum`.

@@ -71,8 +71,7 @@ impl Stage {
 
     /// Starts a process of the executable that was built beside the benchmark.
     pub fn start(&self, arguments: &[&str]) -> Result<Process> {
-        let bench = std::env::current_exe()?;
-        let executable: PathBuf = bench.ancestors().nth(2).context("no target directory")?.join("callscribe");
+        let executable = executable()?;
         let child = Command::new(&executable)
             .args(arguments)
             .env_clear()
@@ -109,6 +108,12 @@ impl Stage {
         self.s3.stop().await;
         self.services.stop().await;
     }
+}
+
+/// The executable that was built beside the benchmark.
+pub fn executable() -> Result<PathBuf> {
+    let bench = std::env::current_exe()?;
+    Ok(bench.ancestors().nth(2).context("no target directory")?.join("callscribe"))
 }
 
 /// A process that does not outlive its benchmark.
