@@ -17,7 +17,8 @@ pub mod outbound;
 
 pub mod collector;
 
-pub mod audio;
+/// Sound as bytes: a crate of its own, which names no room.
+pub use callscribe_audio as audio;
 
 pub mod store;
 

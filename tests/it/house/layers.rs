@@ -72,6 +72,7 @@ fn neighbours_never_name_each_other() {
 
 /// Who must not name whom across crates: directory, and the crates whose names must not appear there.
 const APART: &[(&str, &[&str])] = &[
+    ("audio", &["callscribe::", "callscribe_worker", "callscribe_api", "callscribe_cli", "callscribe_simulators", "callscribe_benches"]),
     ("src", &["callscribe_worker", "callscribe_api", "callscribe_cli", "callscribe_simulators", "callscribe_benches"]),
     ("workers", &["callscribe_worker", "callscribe_api", "callscribe_cli", "callscribe_simulators"]),
     ("api", &["callscribe_worker", "callscribe_cli", "callscribe_simulators"]),

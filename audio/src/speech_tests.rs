@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::audio::Listener;
+use crate::Listener;
 
 const RATE: u32 = 8000;
 
