@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{Audio, Manner, TranscribeError, Transcriber, Transcription};
+use super::{Answer, Audio, Manner, Takes, TranscribeError, Transcriber};
 use crate::{
     ledger::VendorTrace,
     outbound::{Budget, Ending, Exhausted, Gate, Shut, Why},
@@ -28,11 +28,22 @@ impl Gated {
         Self { inner, gate, budget }
     }
 
-    async fn in_turn(&self, audio: &dyn Audio, manner: Manner) -> Result<Transcription, TranscribeError> {
-        if let Some(budget) = &self.budget {
-            budget.acquire(LONGEST_WAIT).await.map_err(spent)?;
+    /// Asks through the gate.
+    async fn through(&self, request: impl Future<Output = Result<Answer, TranscribeError>> + Send) -> Result<Answer, TranscribeError> {
+        let in_turn = async {
+            if let Some(budget) = &self.budget {
+                budget.acquire(LONGEST_WAIT).await.map_err(spent)?;
+            }
+            request.await
+        };
+        let (answer, down_for) = self.gate.run(LONGEST_WAIT, in_turn, ending).await.map_err(|shut| kept_out(&shut))?;
+        match (answer, down_for) {
+            // it failed because the provider is down, not because of this recording
+            (Err(TranscribeError::Unavailable { what, trace } | TranscribeError::Down { what, trace, .. }), Some(wait)) => {
+                Err(TranscribeError::Down { wait, what, trace })
+            }
+            (answer, _) => answer,
         }
-        self.inner.transcribe(audio, manner).await
     }
 }
 
@@ -57,27 +68,28 @@ impl Transcriber for Gated {
         Arc::new(Self { inner, gate: self.gate.clone(), budget: self.budget.clone() })
     }
 
-    fn accepts(&self, file_name: &str, size_bytes: u64, duration: Duration) -> Result<(), TranscribeError> {
-        self.inner.accepts(file_name, size_bytes, duration)
+    fn language(&self) -> Option<&str> {
+        self.inner.language()
     }
 
-    async fn transcribe(&self, audio: &dyn Audio, manner: Manner) -> Result<Transcription, TranscribeError> {
-        let (answer, down_for) = self.gate.run(LONGEST_WAIT, self.in_turn(audio, manner), ending).await.map_err(|shut| kept_out(&shut))?;
-        match (answer, down_for) {
-            // it failed because the provider is down, not because of this recording
-            (Err(TranscribeError::Unavailable { what, trace } | TranscribeError::Down { what, trace, .. }), Some(wait)) => {
-                Err(TranscribeError::Down { wait, what, trace })
-            }
-            (answer, _) => answer,
-        }
+    fn takes(&self) -> Takes {
+        self.inner.takes()
+    }
+
+    async fn transcribe(&self, audio: &dyn Audio, manner: Manner) -> Result<Answer, TranscribeError> {
+        self.through(self.inner.transcribe(audio, manner)).await
+    }
+
+    async fn collect(&self, audio: &dyn Audio, job: &str) -> Result<Answer, TranscribeError> {
+        self.through(self.inner.collect(audio, job)).await
     }
 }
 
 /// What an answer tells of the provider. A recording that it refuses by name is an answer like any other; one that it fails at may be
 /// the recording's doing or its own.
-const fn ending(answer: &Result<Transcription, TranscribeError>) -> Ending {
+fn ending(answer: &Result<Answer, TranscribeError>) -> Ending {
     match answer {
-        Ok(Transcription { exhausted_for: Some(wait), .. }) => Ending::Exhausted(*wait),
+        Ok(Answer::Made(made)) if made.exhausted_for.is_some() => Ending::Exhausted(made.exhausted_for.unwrap_or_default()),
         Ok(_)
         | Err(
             TranscribeError::Misconfigured { .. }

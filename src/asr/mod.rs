@@ -4,7 +4,7 @@ pub mod check;
 mod gated;
 pub mod whisper;
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{path::Path, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,9 +17,56 @@ use crate::{domain::Reason, ledger::VendorTrace};
 /// The bytes of a recording on their way; an error ends them.
 pub type AudioBytes = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
 
-/// A stored recording: opened once per request, read from S3 as the provider takes it, never held whole.
+/// A form in which a provider takes audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// WAV, 16-bit linear, at the recording's own rate.
+    Wav,
+    /// WAV, 16-bit linear, 16,000 samples a second.
+    Wav16k,
+    /// Opus in Ogg.
+    Opus,
+}
+
+/// Whose voices are in a piece of audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speakers {
+    /// One person's channel.
+    One,
+    /// All of them on one channel: to be told apart by whoever can.
+    Several,
+}
+
+/// What one request to a provider may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Takes {
+    /// The largest file.
+    pub max_bytes: Option<u64>,
+    /// The longest audio.
+    pub max_duration: Option<Duration>,
+    /// The forms that it takes, the best first.
+    pub forms: &'static [Form],
+    /// How many pieces of one call are sent at once, at most.
+    pub at_once: usize,
+    /// It tells speakers on one channel apart.
+    pub diarizes: bool,
+    /// Every second costs money.
+    pub paid: bool,
+}
+
+/// A piece of a recording on its way to a provider: opened once per request, read as the provider takes it, never held whole.
 #[async_trait]
 pub trait Audio: Send + Sync {
+    /// The same for the same sound asked for in the same manner for the same transcript, and for nothing else: letters, digits and
+    /// hyphens, so that it can name the provider's job.
+    fn id(&self) -> &str;
+
+    /// Whose voices are in it.
+    fn speakers(&self) -> Speakers;
+
+    /// Where it lies on this machine, for engines that read files.
+    fn path(&self) -> Option<&Path>;
+
     /// File name with the right extension: servers look at it.
     fn file_name(&self) -> &str;
 
@@ -196,6 +243,24 @@ impl TranscribeError {
     }
 }
 
+/// Work that a provider goes on with after its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Underway {
+    /// The provider's id of it.
+    pub job: String,
+    /// When to ask for what came of it.
+    pub again_in: Duration,
+}
+
+/// What a provider answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// The transcript.
+    Made(Box<Transcription>),
+    /// It has begun: nobody need wait for it.
+    Underway(Underway),
+}
+
 /// A provider of transcripts.
 #[async_trait]
 pub trait Transcriber: Send + Sync + 'static {
@@ -205,12 +270,21 @@ pub trait Transcriber: Send + Sync + 'static {
     /// The model asked for.
     fn model(&self) -> &str;
 
+    /// The language that is said to be spoken, as an ISO 639-1 code; `None` when the provider finds out.
+    fn language(&self) -> Option<&str>;
+
     /// The same provider with another model or language than its settings say.
     fn asked_for(&self, model: Option<&str>, language: Option<&str>) -> Arc<dyn Transcriber>;
 
-    /// Whether the provider's limits let it take a recording, found out without asking it: `Rejected` says why not.
-    fn accepts(&self, file_name: &str, size_bytes: u64, duration: Duration) -> Result<(), TranscribeError>;
+    /// What one request may hold.
+    fn takes(&self) -> Takes;
 
-    /// Turns one recording into text. It changes nothing at the provider, but may cost money each time.
-    async fn transcribe(&self, audio: &dyn Audio, manner: Manner) -> Result<Transcription, TranscribeError>;
+    /// Turns one piece of audio into text, or begins to. It changes nothing at the provider, but may cost money each time.
+    async fn transcribe(&self, audio: &dyn Audio, manner: Manner) -> Result<Answer, TranscribeError>;
+
+    /// What came of work that was begun by an earlier request for this audio.
+    async fn collect(&self, audio: &dyn Audio, job: &str) -> Result<Answer, TranscribeError> {
+        let what = format!("`{}` does not work in the background: nothing is known of its job `{job}` for `{}`", self.name(), audio.id());
+        Err(TranscribeError::Misconfigured { what, trace: VendorTrace::default() })
+    }
 }

@@ -138,11 +138,17 @@ impl WhisperSettings {
         Self { base_url, ..Self::default() }
     }
 
+    /// Whether requests go to OpenAI's own server, which charges for every second.
+    #[must_use]
+    pub fn is_openai(&self) -> bool {
+        self.base_url.as_str().trim_end_matches('/') == OPENAI
+    }
+
     fn check_url(&self, reader: &mut Reader<'_>) {
         let url = &self.base_url;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             reader.complain(Self::BASE_URL.name, "is not usable: it must start with `https://`, or `http://` for a server of your own");
-        } else if url.as_str().trim_end_matches('/') == OPENAI && self.api_key.is_none() {
+        } else if self.is_openai() && self.api_key.is_none() {
             reader.complain(Self::API_KEY.name, "is missing: OpenAI's server needs it (or set `OPENAI_BASE_URL` to a server of your own)");
         } else if url.scheme() == "http" && self.api_key.is_some() && !is_private(url) {
             reader.complain(

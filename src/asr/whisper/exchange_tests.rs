@@ -9,7 +9,10 @@ use tokio::{
 };
 
 use super::*;
-use crate::{asr::AudioBytes, clock::ManualClock};
+use crate::{
+    asr::{AudioBytes, Speakers},
+    clock::ManualClock,
+};
 
 const TRANSCRIPT: &str = r#"{"text":"hello"}"#;
 const WRONG_FORMAT: &str = r#"{"error":{"message":"response_format 'verbose_json' is not compatible with model 'm'","type":"invalid_request_error","param":"response_format","code":"unsupported_value"}}"#;
@@ -65,6 +68,15 @@ struct Tape(Result<&'static [u8], &'static str>);
 
 #[async_trait]
 impl Audio for Tape {
+    fn id(&self) -> &str {
+        "tape"
+    }
+    fn speakers(&self) -> Speakers {
+        Speakers::One
+    }
+    fn path(&self) -> Option<&std::path::Path> {
+        None
+    }
     fn file_name(&self) -> &str {
         "call.wav"
     }
@@ -83,6 +95,11 @@ impl Audio for Tape {
     }
 }
 
+fn made(answer: asr::Answer) -> Transcription {
+    let asr::Answer::Made(made) = answer else { panic!("{answer:?}") };
+    *made
+}
+
 const TAPE: Tape = Tape(Ok(b"RIFFWAVE"));
 
 fn whisper(server: &Server, change: impl FnOnce(&mut WhisperSettings)) -> Whisper {
@@ -96,7 +113,7 @@ fn whisper(server: &Server, change: impl FnOnce(&mut WhisperSettings)) -> Whispe
 async fn the_request_is_what_openai_documents_with_its_exact_length() {
     let server = Server::answering(vec![(200, TRANSCRIPT), (200, TRANSCRIPT)]).await;
     let whisper = whisper(&server, |settings| settings.language = Some("en".to_owned()));
-    let transcription = whisper.transcribe(&TAPE, Manner::Usual).await.unwrap();
+    let transcription = made(whisper.transcribe(&TAPE, Manner::Usual).await.unwrap());
     assert_eq!((transcription.text.as_str(), transcription.request_id.as_deref()), ("hello", Some("req_9")));
     whisper.transcribe(&TAPE, Manner::Different).await.unwrap();
     let [usual, different] = server.requests().try_into().unwrap();
@@ -113,7 +130,7 @@ async fn a_model_without_verbose_json_is_asked_for_json_and_remembered() {
     let server = Server::answering(vec![(400, WRONG_FORMAT), (200, TRANSCRIPT), (200, TRANSCRIPT)]).await;
     let whisper = whisper(&server, |_| ());
     for _ in 0..2 {
-        assert_eq!(whisper.transcribe(&TAPE, Manner::Usual).await.unwrap().text, "hello");
+        assert_eq!(made(whisper.transcribe(&TAPE, Manner::Usual).await.unwrap()).text, "hello");
     }
     let verbose: Vec<bool> = server.requests().iter().map(|request| request.contains("verbose_json")).collect();
     assert_eq!(verbose, [true, false, false]);
@@ -142,16 +159,16 @@ async fn audio_that_breaks_off_is_not_the_providers_fault_and_no_whole_request()
 }
 
 #[tokio::test]
-async fn a_recording_over_the_limits_is_refused_before_any_request() {
-    let server = Server::answering(vec![]).await;
-    let refusal = async |change: fn(&mut WhisperSettings)| match whisper(&server, change).transcribe(&TAPE, Manner::Usual).await {
-        Err(TranscribeError::Rejected { reason: Reason::AudioTooLong, what, .. }) => what,
-        other => panic!("{other:?}"),
-    };
-    let by_bytes = refusal(|settings| settings.max_bytes = 100).await;
-    assert!(by_bytes.contains("over the limit of 100") && by_bytes.contains("TRANSCRIPTION_MAX_BYTES"), "{by_bytes}");
-    let by_seconds = refusal(|settings| settings.max_duration = Some(Duration::from_secs(20))).await;
-    assert!(by_seconds.contains("30 s is over the limit of 20 s"), "{by_seconds}");
+async fn what_frames_the_file_counts_towards_the_largest_body() {
+    let server = Server::answering(vec![(200, TRANSCRIPT)]).await;
+    let whisper = whisper(&server, |settings| settings.max_duration = Some(Duration::from_secs(20)));
+    let takes = whisper.takes();
+    assert_eq!((takes.max_duration, takes.paid), (Some(Duration::from_secs(20)), false));
+    let most = takes.max_bytes.unwrap();
+    whisper.transcribe(&TAPE, Manner::Usual).await.unwrap();
+    let request = server.requests().pop().unwrap();
+    let body_bytes = u64::try_from(request.split_once("\r\n\r\n").unwrap().1.len()).unwrap();
+    assert!(most + body_bytes - TAPE.size_bytes() <= whisper.settings.max_bytes, "{most} and {body_bytes}");
 }
 
 #[tokio::test]

@@ -28,10 +28,9 @@ use self::{
     request::Form,
 };
 use crate::{
-    asr::{Audio, Manner, TranscribeError, Transcriber, Transcription},
+    asr::{self, Audio, Form as AudioForm, Manner, Takes, TranscribeError, Transcriber, Transcription},
     clock::Clock,
     config::WhisperSettings,
-    domain::Reason,
     ledger::VendorTrace,
     outbound::{Client, ClientError, ErrorBody, Limits, Response},
 };
@@ -42,6 +41,10 @@ const LARGEST_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a retry after a bad answer asks for; 0 would give the same answer again.
 const DIFFERENT_TEMPERATURE: &str = "0.2";
+/// Pieces of one call asked for at once: one call must not take the whole of what the server bears.
+const PIECES_AT_ONCE: usize = 4;
+/// What the file of a piece is called, at its longest.
+const LONGEST_FILE_NAME: &str = "recording.wav";
 
 /// An OpenAI-compatible transcriber.
 #[derive(Debug)]
@@ -158,34 +161,28 @@ impl Transcriber for Whisper {
         })
     }
 
-    fn accepts(&self, file_name: &str, size_bytes: u64, duration: Duration) -> Result<(), TranscribeError> {
-        let too_long = |what| Err(TranscribeError::Rejected { reason: Reason::AudioTooLong, what, trace: VendorTrace::default() });
-        let body_bytes = self.form(file_name, Manner::Usual, false).body_bytes(size_bytes);
-        if body_bytes > self.settings.max_bytes {
-            let most = self.settings.max_bytes;
-            return too_long(format!(
-                "the recording of {size_bytes} bytes makes a request of {body_bytes} bytes, over the limit of {most}; \
-                 use a transcriber that takes more and set `TRANSCRIPTION_MAX_BYTES`, then requeue"
-            ));
-        }
-        match self.settings.max_duration {
-            Some(longest) if duration > longest => too_long(format!(
-                "the recording of {} s is over the limit of {} s of model `{}`; \
-                 use a model that takes more and set `TRANSCRIPTION_MAX_SECONDS`, then requeue",
-                duration.as_secs(),
-                longest.as_secs(),
-                self.settings.model
-            )),
-            Some(_) | None => Ok(()),
+    fn language(&self) -> Option<&str> {
+        self.settings.language.as_deref()
+    }
+
+    fn takes(&self) -> Takes {
+        // what frames the file counts, too; the name is as long as any that we give
+        let frame = self.form(LONGEST_FILE_NAME, Manner::Usual, false).body_bytes(0);
+        Takes {
+            max_bytes: Some(self.settings.max_bytes.saturating_sub(frame)),
+            max_duration: self.settings.max_duration,
+            forms: &[AudioForm::Wav],
+            at_once: PIECES_AT_ONCE,
+            diarizes: false,
+            paid: self.settings.is_openai(),
         }
     }
 
-    async fn transcribe(&self, audio: &dyn Audio, manner: Manner) -> Result<Transcription, TranscribeError> {
-        self.accepts(audio.file_name(), audio.size_bytes(), audio.duration())?;
+    async fn transcribe(&self, audio: &dyn Audio, manner: Manner) -> Result<asr::Answer, TranscribeError> {
         let mut plain = self.only_plain.load(Ordering::Relaxed);
         loop {
             match self.ask(audio, manner, plain).await? {
-                Answer::Transcript(transcription) => return Ok(transcription),
+                Answer::Transcript(transcription) => return Ok(asr::Answer::Made(Box::new(transcription))),
                 Answer::OtherFormat(what) if plain => {
                     return Err(TranscribeError::Misconfigured { what, trace: VendorTrace::default() });
                 }

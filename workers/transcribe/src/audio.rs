@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use callscribe::{
-    asr::{Audio, AudioBytes},
+    asr::{Audio, AudioBytes, Speakers},
     audio::{Heard, Listener, Wav, WavError},
     blob::{Blob, BlobError},
     store::transcriptions::StoredAudioRow,
@@ -117,6 +118,18 @@ impl StoredAudio {
 
 #[async_trait]
 impl Audio for StoredAudio {
+    fn id(&self) -> &str {
+        &self.row.sha256
+    }
+
+    fn speakers(&self) -> Speakers {
+        Speakers::Several
+    }
+
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+
     fn file_name(&self) -> &str {
         Self::FILE_NAME
     }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use callscribe::{
     asr::{
-        Manner, TranscribeError, Transcriber, Transcription,
+        self, Manner, Takes, TranscribeError, Transcriber, Transcription,
         check::{Checked, Flag, Verdict, check},
     },
     blob::Blob,
@@ -252,8 +252,8 @@ struct Spoken<'h> {
 
 impl Spoken<'_> {
     async fn transcribed(self, blob: &Blob) -> Outcome {
-        if let Err(error) = self.transcriber.accepts(StoredAudio::FILE_NAME, self.row.size_bytes, self.duration) {
-            return of_provider(error);
+        if let Some(what) = beyond(&self.transcriber.takes(), self.row.size_bytes, self.duration) {
+            return of_provider(TranscribeError::Rejected { reason: Reason::AudioTooLong, what, trace: VendorTrace::default() });
         }
         let audio = StoredAudio::new(blob.clone(), self.row.clone(), self.duration);
         match self.ask_at_most_twice(&audio).await {
@@ -284,7 +284,14 @@ impl Spoken<'_> {
     }
 
     async fn ask(&self, audio: &StoredAudio, manner: Manner) -> Result<Answer, Unanswered> {
-        let transcription = self.transcriber.transcribe(audio, manner).await.map_err(Unanswered::Error)?;
+        let transcription = match self.transcriber.transcribe(audio, manner).await.map_err(Unanswered::Error)? {
+            asr::Answer::Made(transcription) => *transcription,
+            asr::Answer::Underway(work) => {
+                let what = format!("`{}` works in the background (job `{}`), which is not waited for", self.transcriber.name(), work.job);
+                let error = TranscribeError::Misconfigured { what, trace: VendorTrace::default() };
+                return Err(Unanswered::Error(error));
+            }
+        };
         let Some(heard) = audio.take_heard() else {
             return Err(Unanswered::Outcome(Outcome::Retry(Failure::new(Reason::UnreadableAnswer, AnsweredEarly))));
         };
@@ -305,6 +312,22 @@ impl Spoken<'_> {
         let checks = Checks { flags, measures: checked.measures.clone() };
         let document = TranscriptDocument::of(provider, transcription, audio_seconds, checks);
         completed(MadeTranscriptOf { id: self.id, provider, text: &transcription.text, sent_seconds: audio_seconds }, &document)
+    }
+}
+
+/// What of a recording is more than the provider takes, for people.
+fn beyond(takes: &Takes, size_bytes: u64, duration: Duration) -> Option<String> {
+    match (takes.max_bytes, takes.max_duration) {
+        (Some(most), _) if size_bytes > most => Some(format!(
+            "the recording of {size_bytes} bytes is over the limit of {most}; \
+             use a transcriber that takes more and set `TRANSCRIPTION_MAX_BYTES`, then requeue"
+        )),
+        (_, Some(longest)) if duration > longest => Some(format!(
+            "the recording of {} s is over the limit of {} s; use a model that takes more and set `TRANSCRIPTION_MAX_SECONDS`, then requeue",
+            duration.as_secs(),
+            longest.as_secs()
+        )),
+        _ => None,
     }
 }
 

@@ -1,9 +1,9 @@
 //! A second of sound, as a recording: mono, 16-bit PCM at 8 kHz, a quiet square wave.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
-use callscribe::asr::{Audio, AudioBytes};
+use callscribe::asr::{Audio, AudioBytes, Speakers};
 use futures_util::stream;
 
 const SAMPLES_PER_SECOND: u32 = 8_000;
@@ -41,6 +41,18 @@ impl Default for Tone {
 
 #[async_trait]
 impl Audio for Tone {
+    fn id(&self) -> &'static str {
+        "callscribe-doctor"
+    }
+
+    fn speakers(&self) -> Speakers {
+        Speakers::One
+    }
+
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+
     fn file_name(&self) -> &'static str {
         "callscribe-doctor.wav"
     }

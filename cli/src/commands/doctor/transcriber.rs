@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callscribe::{
     asr::{
-        Manner, TranscribeError, Transcriber,
+        Answer, Manner, TranscribeError, Transcriber,
         whisper::{Looked, Whisper},
     },
     clock::SystemClock,
@@ -56,7 +56,8 @@ fn model(looked: &Looked, host: &str, model: &str) -> Finding {
 async fn transcribes(whisper: &Whisper) -> Finding {
     const DEEP: &str = "transcription";
     match whisper.transcribe(&Tone::default(), Manner::Usual).await {
-        Ok(heard) => Finding::ok(DEEP, format!("a second of sound came back with {} words", heard.words.len())),
+        Ok(Answer::Made(heard)) => Finding::ok(DEEP, format!("a second of sound came back with {} words", heard.words.len())),
+        Ok(Answer::Underway(work)) => Finding::ok(DEEP, format!("a second of sound was taken as job `{}`", work.job)),
         Err(TranscribeError::TooShort { .. }) => Finding::ok(DEEP, "a second of sound was read, and is too short for this server"),
         Err(error) => Finding { check: DEEP, ..failed(&error) },
     }
