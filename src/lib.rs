@@ -37,3 +37,6 @@ pub mod notify;
 pub mod schedule;
 
 pub mod embedded;
+
+/// What a transcript holds and what is made of it: a crate of its own, below all rooms.
+pub use callscribe_transcript as transcript;

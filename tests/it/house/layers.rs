@@ -74,6 +74,10 @@ fn neighbours_never_name_each_other() {
 const APART: &[(&str, &[&str])] = &[
     ("audio", &["callscribe::", "callscribe_worker", "callscribe_api", "callscribe_cli", "callscribe_simulators", "callscribe_benches"]),
     ("src", &["callscribe_worker", "callscribe_api", "callscribe_cli", "callscribe_simulators", "callscribe_benches"]),
+    (
+        "transcript",
+        &["callscribe::", "callscribe_worker", "callscribe_api", "callscribe_cli", "callscribe_simulators", "callscribe_benches"],
+    ),
     ("workers", &["callscribe_worker", "callscribe_api", "callscribe_cli", "callscribe_simulators"]),
     ("api", &["callscribe_worker", "callscribe_cli", "callscribe_simulators"]),
     ("simulators", &["callscribe::", "callscribe_worker", "callscribe_api", "callscribe_cli"]),

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Directories that hold our own Rust.
-pub(super) const CRATES: &[&str] = &["src", "audio", "workers", "api", "cli", "simulators", "benches", "tests"];
+pub(super) const CRATES: &[&str] = &["src", "audio", "transcript", "workers", "api", "cli", "simulators", "benches", "tests"];
 
 /// The repository's root: `cli/` is one of its members.
 pub(super) fn root() -> &'static Path {

@@ -1,0 +1,20 @@
+//! What a transcript holds and what is made of it: the document of `transcript_json` in every version, turns out of what providers
+//! heard, the readable text.
+//!
+//! Everything here is a function of its arguments. What does not live here: asking a provider (`asr`), storing (`store`), files and
+//! the command line (`cli`).
+
+mod align;
+mod document;
+mod document1;
+mod measures;
+mod text;
+mod turns;
+
+pub use document::{
+    CallOfDocument, Checks, Cost, Document, OnChannel, Parameters, ReadError, Redaction, RedactionKind, SentimentLabel, SentimentScore,
+    Turn, VERSION, Word, read,
+};
+pub use measures::{Measures, SideMeasures};
+pub use text::{label, text};
+pub use turns::{Heard, Side, turns_of};
