@@ -1,3 +1,5 @@
+//! The fewest changes, and steps that fit both lists.
+
 use proptest::prelude::*;
 
 use super::*;

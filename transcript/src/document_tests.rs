@@ -1,3 +1,5 @@
+//! The document and its schema say the same; older versions read.
+
 use std::collections::BTreeSet;
 
 use serde_json::json;

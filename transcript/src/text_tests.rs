@@ -1,3 +1,5 @@
+//! The readable text.
+
 use super::*;
 
 fn document(turns: &[(Option<&str>, &str)]) -> Document {

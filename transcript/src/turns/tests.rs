@@ -1,3 +1,5 @@
+//! Turns out of words and stretches, as providers tell them.
+
 use proptest::prelude::*;
 
 use super::*;
