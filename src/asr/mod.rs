@@ -2,6 +2,9 @@
 
 pub mod check;
 mod gated;
+mod languages;
+mod order;
+mod upload;
 pub mod whisper;
 
 use std::{path::Path, pin::Pin, sync::Arc, time::Duration};

@@ -2,7 +2,6 @@
 
 mod answer;
 mod errors;
-mod languages;
 mod look;
 mod request;
 mod wire;
@@ -23,12 +22,12 @@ use secrecy::ExposeSecret;
 
 pub use self::look::Looked;
 use self::{
-    answer::{Asked, Reading},
+    answer::Reading,
     errors::{Head, Refusal, broken},
     request::Form,
 };
 use crate::{
-    asr::{self, Audio, Form as AudioForm, Manner, Takes, TranscribeError, Transcriber, Transcription},
+    asr::{self, Audio, Form as AudioForm, Manner, Takes, TranscribeError, Transcriber, Transcription, order::Asked},
     clock::Clock,
     config::WhisperSettings,
     ledger::VendorTrace,
