@@ -1,6 +1,7 @@
 //! Who turns speech into text: one trait, one folder per provider, and the checks that every answer goes through.
 
 pub mod check;
+pub mod command;
 mod gated;
 mod languages;
 mod order;

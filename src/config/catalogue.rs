@@ -46,6 +46,11 @@ pub const CONCERNS: &[Concern] = &[
         settings: WhisperSettings::SETTINGS,
     },
     Concern {
+        title: "Transcription on this machine",
+        about: "Read by `worker transcribe` when `TRANSCRIPTION_PROVIDER` names `command`; see [TRANSCRIBERS.md](TRANSCRIBERS.md).",
+        settings: super::CommandSettings::SETTINGS,
+    },
+    Concern {
         title: "Webex's transcripts and summaries",
         about: "Read by `worker recordings` and `worker transcribe`. With `TRANSCRIPTION_PROVIDER=webex` the latter needs the settings of Webex, too.",
         settings: super::ProviderSettings::SETTINGS,

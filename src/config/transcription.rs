@@ -55,7 +55,8 @@ impl WhisperSettings {
     );
     const API_KEY: Setting = Setting::secret("OPENAI_API_KEY", "Key sent as bearer token; required for OpenAI's own server");
     const MODEL: Setting = Setting::new("TRANSCRIPTION_MODEL", "whisper-1", "Model asked for");
-    const LANGUAGE: Setting = Setting::optional(
+    /// For every provider.
+    pub(super) const LANGUAGE: Setting = Setting::optional(
         "TRANSCRIPTION_LANGUAGE",
         "ISO 639-1 code of the language spoken; the model finds out when it is not given (whisper.cpp: give `auto`, it assumes English)",
     );
