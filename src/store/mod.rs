@@ -8,6 +8,7 @@ pub mod calls;
 pub mod chats;
 mod clean;
 pub mod completeness;
+pub mod current_transcripts;
 pub mod holds;
 pub mod logins;
 mod migrations;

@@ -74,6 +74,7 @@ const COMMANDS: &[&[&str]] = &[
     &["queue", "show"],
     &["calls", "list"],
     &["calls", "show"],
+    &["calls", "export"],
     &["calls", "hold"],
     &["calls", "release"],
     &["calls", "holds"],

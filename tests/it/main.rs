@@ -41,6 +41,7 @@ mod source_conformance;
 mod sync;
 mod traces;
 mod transcribe;
+mod transcripts;
 mod upkeep;
 mod vendor_transcripts;
 mod versions;

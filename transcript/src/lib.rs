@@ -7,6 +7,7 @@
 mod align;
 mod document;
 mod document1;
+pub mod export;
 mod measures;
 mod text;
 mod turns;

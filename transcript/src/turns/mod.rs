@@ -130,6 +130,25 @@ fn turn_of(run: Vec<Utterance>, side: &Side) -> Option<Turn> {
     })
 }
 
+/// A word of a turn as the turn's text writes it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WrittenWord {
+    pub(crate) start: f64,
+    pub(crate) end: f64,
+    pub(crate) text: String,
+    /// Written without a space before it.
+    pub(crate) joined: bool,
+}
+
+/// The words of a turn as its text writes them; all of the text is in them, in order.
+pub(crate) fn written_words(turn: &Turn) -> Vec<WrittenWord> {
+    let (start, end) = (turn.start.unwrap_or(0.0), turn.end.unwrap_or(f64::MAX));
+    let text = Heard { start, end, text: turn.text.clone(), ..Heard::default() };
+    let side = Side { segments: vec![text], words: turn.words.clone(), ..Side::default() };
+    let all = utterances(&side).into_iter();
+    all.map(|one| WrittenWord { start: one.start, end: one.end, text: one.text, joined: one.joined }).collect()
+}
+
 /// A number to three digits: milliseconds are more than any provider knows, and sixteen digits fill a database.
 pub(crate) fn thousandths(number: f64) -> f64 {
     (number * 1_000.0).round() / 1_000.0

@@ -15,6 +15,13 @@ pub(super) struct Token {
 
 /// Letters and digits in lower case: what two spellings of a word have in common.
 pub(crate) fn letters(text: &str) -> String {
+    // signs that are said
+    match text.trim() {
+        "&" => return "and".to_owned(),
+        "+" => return "plus".to_owned(),
+        "%" => return "percent".to_owned(),
+        _ => {}
+    }
     text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 

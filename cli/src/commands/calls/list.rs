@@ -3,19 +3,19 @@
 use std::{process::ExitCode, time::Duration};
 
 use callscribe::{
-    clock::{Clock, SystemClock},
     domain::{CallTranscriptStatus, SourceName},
     store::call_story::{CallFilter, CallSeen, list_calls},
 };
 use clap::Args;
 
+use super::call_times;
 use crate::{
     commands::Ended,
     failure::Failure,
     output::Output,
     setup,
     table::Table,
-    times::{minute, moment, span},
+    times::{minute, span},
 };
 
 #[derive(Debug, Args)]
@@ -49,18 +49,14 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     fn filter(&self) -> Result<CallFilter, Failure> {
-        let now = SystemClock.now();
-        let time = |text: &Option<String>| {
-            let wrong = |error| Failure::wrong_use(error, "times are UTC unless they name a zone");
-            text.as_ref().map(|text| moment(text, now).map_err(wrong)).transpose()
-        };
+        let (since, until) = call_times(self.since.as_ref(), self.until.as_ref())?;
         Ok(CallFilter {
             source: self.source,
             statuses: self.status.clone(),
             reason: self.reason.clone(),
             case_number: self.case.clone(),
-            since: time(&self.since)?,
-            until: time(&self.until)?,
+            since,
+            until,
         })
     }
 }

@@ -4,18 +4,16 @@ use std::{io, process::ExitCode};
 
 use callscribe::{
     config::TraceSettings,
-    domain::{CallSummary, JobId, SessionId},
+    domain::{CallSummary, JobId},
     ledger::{AttemptSeen, JobFilter, JobSeen, attempts, list_jobs},
-    store::{
-        Connection,
-        call_story::{CallSeen, CallStory, TranscriptSeen, call_story, sessions_like},
-    },
+    store::call_story::{CallSeen, CallStory, TranscriptSeen, call_story},
 };
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
 use super::{
+    find,
     list::length,
     timeline::{self, Event, timeline},
 };
@@ -107,17 +105,6 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     excerpt(&story, output)?;
     summary(&story, output)?;
     Ok(ExitCode::SUCCESS)
-}
-
-async fn find(connection: &mut Connection, text: &str) -> Result<SessionId, Failure> {
-    /// Enough to show that the beginning given is that of several.
-    const NEAR: i64 = 3;
-    let found = sessions_like(connection, text, NEAR).await?;
-    match found.as_slice() {
-        [one] => Ok(SessionId::parse(one.as_str())?),
-        [] => Err(Failure::with_hint(format_args!("there is no call `{text}`"), "`callscribe calls list` shows session ids")),
-        several => Err(Failure::with_hint(format_args!("several calls begin with `{text}`: {}, …", several.join(", ")), "give more of it")),
-    }
 }
 
 fn head(story: &CallStory, output: &mut Output) -> io::Result<()> {
