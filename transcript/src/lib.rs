@@ -9,6 +9,8 @@ mod document;
 mod document1;
 pub mod export;
 mod measures;
+pub mod redact;
+mod sentiment;
 mod text;
 mod turns;
 
@@ -16,6 +18,8 @@ pub use document::{
     CallOfDocument, Checks, Cost, Document, OnChannel, Parameters, ReadError, Redaction, RedactionKind, SentimentLabel, SentimentScore,
     Turn, VERSION, Word, read,
 };
-pub use measures::{Measures, SideMeasures};
+pub use measures::{Measures, SideMeasures, measure};
+pub use redact::redact;
+pub use sentiment::{Lexicon, Sentiment, feel};
 pub use text::{label, text};
 pub use turns::{Heard, Side, turns_of};

@@ -138,6 +138,8 @@ pub(crate) struct WrittenWord {
     pub(crate) text: String,
     /// Written without a space before it.
     pub(crate) joined: bool,
+    /// The word itself; none where the text is not of the turn's words.
+    pub(crate) word: Option<Word>,
 }
 
 /// The words of a turn as its text writes them; all of the text is in them, in order.
@@ -146,7 +148,7 @@ pub(crate) fn written_words(turn: &Turn) -> Vec<WrittenWord> {
     let text = Heard { start, end, text: turn.text.clone(), ..Heard::default() };
     let side = Side { segments: vec![text], words: turn.words.clone(), ..Side::default() };
     let all = utterances(&side).into_iter();
-    all.map(|one| WrittenWord { start: one.start, end: one.end, text: one.text, joined: one.joined }).collect()
+    all.map(|one| WrittenWord { start: one.start, end: one.end, text: one.text, joined: one.joined, word: one.word }).collect()
 }
 
 /// A number to three digits: milliseconds are more than any provider knows, and sixteen digits fill a database.
