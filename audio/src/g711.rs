@@ -1,7 +1,7 @@
 //! G.711 to linear samples, as ITU-T G.711 tables 1a and 2a define it.
 
 /// Linear value of a µ-law byte.
-pub(super) const fn mulaw(byte: u8) -> i16 {
+pub(crate) const fn mulaw(byte: u8) -> i16 {
     const BIAS: i16 = 0x84;
     let inverted = !byte;
     let magnitude = ((low_bits(inverted) << 3) + BIAS) << ((inverted & 0x70) >> 4);
@@ -9,7 +9,7 @@ pub(super) const fn mulaw(byte: u8) -> i16 {
 }
 
 /// Linear value of an A-law byte.
-pub(super) const fn alaw(byte: u8) -> i16 {
+pub(crate) const fn alaw(byte: u8) -> i16 {
     let inverted = byte ^ 0x55;
     let step = low_bits(inverted) << 4;
     let magnitude = match (inverted & 0x70) >> 4 {

@@ -1,13 +1,23 @@
-//! Sound as bytes: what a WAV header says and where somebody speaks. Read from streams, in bounded memory.
+//! Sound as bytes: what a recording is, where somebody speaks in it, and pieces cut from it. Read from streams, in bounded memory.
 //!
-//! What does not live here: fetching, storing or transcribing audio.
+//! What does not live here: fetching, storing or transcribing audio, and anything that knows of calls.
 
+mod decode;
+mod error;
+mod examine;
 mod g711;
+mod kind;
+mod levels;
 mod listener;
+mod pair;
+mod samples;
 mod sniff;
 mod speech;
 mod wav;
 
+pub use error::SoundError;
+pub use examine::{ChannelSound, Examined, Levels, Limits, examine};
+pub use kind::{Format, RECOGNISED_WITHIN_BYTES, Recognised, recognise};
 pub use listener::{Heard, Listener};
 pub use speech::{Interval, Speech};
 pub use wav::{Codec, Wav, WavError, WavReader};

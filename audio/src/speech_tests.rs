@@ -3,7 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Listener;
+use crate::{
+    Codec, Listener,
+    g711::{alaw, mulaw},
+    levels::MOST_LEVELS,
+};
 
 const RATE: u32 = 8000;
 
@@ -113,13 +117,13 @@ fn every_codec_hears_the_same() {
 fn a_very_long_call_stays_within_its_memory_and_keeps_its_times() {
     let mut detector = Detector::new(Wav { sample_rate_hz: 50, ..wav(Codec::MuLaw, 8, 2) });
     // 50 samples a second make frames of one sample, which hold no sound: take four
-    detector.samples_per_frame = 4;
+    detector.meter.samples_per_frame = 4;
     let two_seconds_loud_then_two_quiet = [[0x80_u8, 0xFF, 0x00, 0xFF].repeat(50), [0xFF_u8; 200].to_vec()].concat();
     for _ in 0..30_000 {
         detector.push(&two_seconds_loud_then_two_quiet);
     }
-    assert!(detector.channels.iter().map(|channel| channel.levels.len()).sum::<usize>() < MOST_LEVELS);
-    assert!(detector.samples_per_frame > 4);
+    assert!(detector.meter.channels.iter().map(|channel| channel.levels.len()).sum::<usize>() < MOST_LEVELS);
+    assert!(detector.meter.samples_per_frame > 4);
     let speech = detector.finish();
     assert!((speech.seconds() / 60_000.0 - 1.0).abs() < 0.1, "{}", speech.seconds());
     assert!((speech.end_of_last().unwrap() - 119_998.0).abs() < 0.5);

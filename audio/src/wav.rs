@@ -19,6 +19,7 @@ const SNIFF_BYTES: usize = 256;
 const MOST_CHANNELS: u16 = 32;
 
 const TAG_PCM: u16 = 1;
+const TAG_FLOAT: u16 = 3;
 const TAG_ALAW: u16 = 6;
 const TAG_MULAW: u16 = 7;
 const TAG_EXTENSIBLE: u16 = 0xFFFE;
@@ -36,6 +37,8 @@ pub enum Codec {
     ALaw,
     /// G.711 µ-law.
     MuLaw,
+    /// Floating point between -1 and 1, of 32 or 64 bits.
+    Float,
 }
 
 impl Codec {
@@ -46,6 +49,7 @@ impl Codec {
             Self::Pcm => "pcm",
             Self::ALaw => "alaw",
             Self::MuLaw => "mulaw",
+            Self::Float => "float",
         }
     }
 }
@@ -59,7 +63,7 @@ pub struct Wav {
     pub sample_rate_hz: u32,
     /// Number of channels.
     pub channels: u16,
-    /// Bits per sample: 8, 16, 24 or 32.
+    /// Bits per sample: 8, 16, 24, 32 or 64.
     pub bits: u16,
     /// Where the samples begin in the file.
     pub data_offset: u64,
@@ -308,6 +312,7 @@ impl Format {
         }
         let codec = match (format_tag, bits) {
             (TAG_PCM, 8 | 16 | 24 | 32) => Codec::Pcm,
+            (TAG_FLOAT, 32 | 64) => Codec::Float,
             (TAG_ALAW, 8) => Codec::ALaw,
             (TAG_MULAW, 8) => Codec::MuLaw,
             _ => return Err(WavError::Unsupported { format_tag, bits }),

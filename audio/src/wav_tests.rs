@@ -72,8 +72,9 @@ fn notes_before_the_samples_are_skipped_odd_sizes_included() {
 fn an_extensible_header_is_what_its_sub_format_says() {
     assert_eq!(read(&file(&extensible(TAG_PCM, 2, 16_000, 24), &[], 6, &[0; 6])).unwrap().codec, Codec::Pcm);
     assert_eq!(read(&file(&extensible(TAG_MULAW, 2, 8000, 8), &[], 6, &[0; 6])).unwrap().codec, Codec::MuLaw);
-    let float = read(&file(&extensible(3, 2, 16_000, 32), &[], 6, &[0; 6]));
-    assert_eq!(float, Err(WavError::Unsupported { format_tag: 3, bits: 32 }));
+    assert_eq!(read(&file(&extensible(TAG_FLOAT, 2, 16_000, 32), &[], 8, &[0; 8])).unwrap().codec, Codec::Float);
+    let adpcm = read(&file(&extensible(2, 2, 16_000, 4), &[], 6, &[0; 6]));
+    assert_eq!(adpcm, Err(WavError::Unsupported { format_tag: 2, bits: 4 }));
 }
 
 #[test]
