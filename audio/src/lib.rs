@@ -5,11 +5,13 @@
 mod decode;
 mod error;
 mod examine;
+mod form;
 mod g711;
 mod kind;
 mod levels;
 mod listener;
 mod pair;
+mod pieces;
 mod samples;
 mod sniff;
 mod speech;
@@ -17,7 +19,9 @@ mod wav;
 
 pub use error::SoundError;
 pub use examine::{ChannelSound, Examined, Levels, Limits, examine};
+pub use form::Form;
 pub use kind::{Format, RECOGNISED_WITHIN_BYTES, Recognised, recognise};
 pub use listener::{Heard, Listener};
+pub use pieces::{Asked, Channel, Cutting, Joining, Piece, TimedWord, Timeline, Trim, plan, stitch, stitch_by};
 pub use speech::{Interval, Speech};
 pub use wav::{Codec, Wav, WavError, WavReader};

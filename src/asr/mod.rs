@@ -16,21 +16,13 @@ use futures_util::Stream;
 
 pub use gated::Gated;
 
+/// A form in which a provider takes audio.
+pub use crate::audio::Form;
+
 use crate::{domain::Reason, ledger::VendorTrace};
 
 /// The bytes of a recording on their way; an error ends them.
 pub type AudioBytes = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
-
-/// A form in which a provider takes audio.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Form {
-    /// WAV, 16-bit linear, at the recording's own rate.
-    Wav,
-    /// WAV, 16-bit linear, 16,000 samples a second.
-    Wav16k,
-    /// Opus in Ogg.
-    Opus,
-}
 
 /// Whose voices are in a piece of audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
