@@ -2,6 +2,7 @@
 //!
 //! What does not live here: fetching, storing or transcribing audio, and anything that knows of calls.
 
+mod cut;
 mod decode;
 mod error;
 mod examine;
@@ -17,6 +18,7 @@ mod sniff;
 mod speech;
 mod wav;
 
+pub use cut::{CutPiece, cut, mute};
 pub use error::SoundError;
 pub use examine::{ChannelSound, Examined, Levels, Limits, examine};
 pub use form::Form;
