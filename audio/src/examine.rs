@@ -73,6 +73,11 @@ pub struct Levels {
 }
 
 impl Levels {
+    #[cfg(test)]
+    pub(crate) const fn of(levels: Vec<u8>, sound_level: u8, samples_per_frame: u32) -> Self {
+        Self { levels, sound_level, samples_per_frame }
+    }
+
     /// Number of frames.
     #[must_use]
     pub const fn frames(&self) -> usize {

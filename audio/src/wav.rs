@@ -75,7 +75,7 @@ pub struct Wav {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WavError {
     /// Something else came.
-    #[error("it is {found}, not a WAV file")]
+    #[error("it is {found}, not a recording")]
     NotWav {
         /// What it looks like: `HTML`, `XML`, `JSON`, …
         found: &'static str,

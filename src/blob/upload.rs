@@ -115,6 +115,15 @@ impl Upload {
         self.size
     }
 
+    /// Gives the object another key and a content type. Once S3 has heard of it, with its first full part, that is too late and
+    /// nothing changes.
+    pub fn call_it(&mut self, key: impl Into<String>, content_type: &str) {
+        if self.parts.is_none() {
+            self.key = key.into();
+            self.description.content_type = Some(content_type.to_owned());
+        }
+    }
+
     /// Takes the next bytes; waits while the process holds as many parts as it may. An error here is final: drop the upload.
     pub async fn push(&mut self, mut chunk: Bytes) -> Result<(), BlobError> {
         self.sha256.update(&chunk);

@@ -31,3 +31,6 @@ pub struct Piece {
     /// Seconds of silence that were left out of its part of the recording.
     pub trimmed_seconds: f64,
 }
+
+#[cfg(test)]
+mod properties;

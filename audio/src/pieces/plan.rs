@@ -134,6 +134,9 @@ fn kept(pauses: &Pauses<'_>, trim: Option<Trim>) -> Vec<Interval> {
         let keep_before = if pause.start <= whole.start { 0.0 } else { trim.kept_seconds };
         let keep_after = if pause.end >= whole.end { 0.0 } else { trim.kept_seconds };
         let gap = Interval { start: pause.start + keep_before, end: pause.end - keep_after };
+        if gap.end <= gap.start {
+            continue;
+        }
         if gap.start > from {
             kept.push(Interval { start: from, end: gap.start });
         }

@@ -28,9 +28,10 @@ pub struct Begun {
 /// Recordings whose deletion began and did not end, since its run was killed or S3 was away: what is written down is what counts, even
 /// when the recording's row is gone meanwhile.
 pub async fn deletions_begun(connection: &mut Connection, limit: u16) -> Result<Vec<Begun>, StoreError> {
-    // of the keys of one recording, that of the audio is the last: `.json` < `.transcript-…` < `.wav`
+    // of the keys of one recording, only those of documents end in `.json`
     let rows = diesel::sql_query(
-        "SELECT session_id, recording_id, max(object_key) AS object_key FROM (
+        "SELECT session_id, recording_id,
+                coalesce(max(object_key) FILTER (WHERE object_key NOT LIKE '%.json'), max(object_key)) AS object_key FROM (
              SELECT session_id, recording_id, object_key FROM deletions WHERE deleted_at IS NULL
              UNION ALL
              SELECT session_id, recording_id, object_key FROM call_recordings WHERE status = 'deleting' AND object_key <> '') AS begun

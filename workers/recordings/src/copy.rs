@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callscribe::{
-    audio::WavError,
+    audio::{Format, WavError},
     blob::{Inflow, ObjectDescription, Upload},
     clock::Clock,
     domain::RecordingOffer,
@@ -17,6 +17,7 @@ use callscribe::{
 
 use crate::{
     content::{Content, Described},
+    names,
     plan::Plan,
     sidecar,
     trouble::Trouble,
@@ -80,6 +81,7 @@ async fn fresh_offer(plan: &Plan) -> Result<RecordingOffer, Trouble> {
 struct Transfer {
     upload: Upload,
     content: Content,
+    is_named: bool,
     etag: Option<String>,
     total_bytes: Option<u64>,
 }
@@ -88,7 +90,7 @@ impl Transfer {
     fn new(plan: &Plan) -> Self {
         let metadata = [("session-id", plan.offer.session_id.as_str()), ("recording-id", plan.offer.recording_id.as_str())];
         let description = ObjectDescription {
-            content_type: Some("audio/wav".to_owned()),
+            content_type: None,
             // header values: an id of other characters is in the key and in the document beside
             metadata: metadata
                 .into_iter()
@@ -96,7 +98,9 @@ impl Transfer {
                 .map(|(name, id)| (name.to_owned(), id.to_owned()))
                 .collect(),
         };
-        Self { upload: plan.blob.upload(&plan.key, description), content: Content::default(), etag: None, total_bytes: None }
+        // named once its bytes have told what it is
+        let upload = plan.blob.upload(&plan.stem, description);
+        Self { upload, content: Content::default(), is_named: false, etag: None, total_bytes: None }
     }
 
     /// Takes bytes until the file ends or something breaks.
@@ -164,10 +168,18 @@ impl Transfer {
     }
 
     async fn take(&mut self, plan: &Plan, chunk: Bytes) -> Result<(), Trouble> {
-        self.content.look(&chunk).map_err(Trouble::Content)?;
+        let format = self.content.look(&chunk).map_err(Trouble::Content)?;
+        self.name_after(plan, format);
         self.upload.push(chunk).await?;
         let size = self.upload.size();
         if size > plan.largest_bytes { Err(Trouble::TooLarge { size, largest: plan.largest_bytes }) } else { Ok(()) }
+    }
+
+    /// Gives the object the name and the type of what is in it. Its first bytes tell, long before S3 hears of it.
+    fn name_after(&mut self, plan: &Plan, format: Option<Format>) {
+        let Some(format) = format.filter(|_| !self.is_named) else { return };
+        self.upload.call_it(names::object_key(&plan.stem, format), format.content_type());
+        self.is_named = true;
     }
 
     /// The trouble by its right name: a file that keeps ending early is short, however its connection ended.
@@ -180,12 +192,13 @@ impl Transfer {
         }
     }
 
-    async fn finish(self, plan: &Plan, clock: &dyn Clock) -> Result<Copied, Trouble> {
+    async fn finish(mut self, plan: &Plan, clock: &dyn Clock) -> Result<Copied, Trouble> {
         if self.upload.size() == 0 {
             return Err(Trouble::Content(WavError::Empty));
         }
-        let Described { codec, sample_rate_hz, channels, duration_ms, flags } =
-            self.content.describe(&plan.offer).map_err(Trouble::Content)?;
+        let described = std::mem::take(&mut self.content).describe(&plan.offer).map_err(Trouble::Content)?;
+        let Described { format, codec, sample_rate_hz, channels, duration_ms, flags } = described;
+        self.name_after(plan, Some(format));
         let object = self.upload.finish().await?;
         let flags = plan.flags.iter().chain(&flags).map(|flag| (*flag).to_owned()).collect();
         let stored = StoredRecording {

@@ -126,7 +126,7 @@ impl RecordingHandler {
         let plan = Plan {
             source: Arc::clone(source),
             blob: self.blob.clone(),
-            key: names::object_key(&call, source.org_id(), session, &offer.recording_id),
+            stem: names::stem(&call, source.org_id(), session, &offer.recording_id),
             offer,
             call,
             flags,

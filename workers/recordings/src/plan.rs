@@ -11,8 +11,8 @@ pub(crate) struct Plan {
     pub(crate) source: Arc<dyn Source>,
     /// Where it goes.
     pub(crate) blob: Blob,
-    /// The object's key.
-    pub(crate) key: String,
+    /// The object's key without the extension, which its bytes decide.
+    pub(crate) stem: String,
     /// What is fetched; its link may be replaced by a fresh one on the way.
     pub(crate) offer: RecordingOffer,
     /// The call it belongs to.

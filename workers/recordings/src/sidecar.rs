@@ -58,7 +58,7 @@ pub(crate) async fn write(plan: &Plan, object: &StoredObject, stored: &StoredRec
         flags: stored.flags.clone(),
         stored_at: now,
     };
-    plan.blob.put_json(&names::sidecar_key(&plan.key), &document).await?;
+    plan.blob.put_json(&names::sidecar_key(&object.key), &document).await?;
     Ok(())
 }
 

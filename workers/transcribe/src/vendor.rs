@@ -11,6 +11,7 @@ use callscribe::{
         Segment, Transcription, Word,
         check::{Checked, Flag, Measures, Verdict, check},
     },
+    audio::Format,
     blob::{Blob, ObjectDescription},
     clock::Clock,
     domain::{Reason, SourceName},
@@ -210,7 +211,7 @@ impl GivenUp {
 /// and a file that changed under the same name is another.
 async fn keep(blob: &Blob, row: &StoredAudioRow, bytes: &Bytes) -> Result<String, AudioError> {
     let sha256 = hex::encode(Sha256::digest(bytes));
-    let stem = row.object_key.strip_suffix(".wav").unwrap_or(&row.object_key);
+    let stem = Format::stem_of(&row.object_key);
     let key = format!("{stem}.transcript-{}.json", sha256.get(..16).unwrap_or(&sha256));
     let mut upload =
         blob.upload(key.as_str(), ObjectDescription { content_type: Some("application/json".to_owned()), ..Default::default() });

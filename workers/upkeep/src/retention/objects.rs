@@ -1,6 +1,7 @@
 //! What a recording is in the bucket: its audio, the document beside it, the files of the vendor's own transcript.
 
 use callscribe::{
+    audio::Format,
     blob::{Blob, BlobError, ListedObject},
     store::retention::{AgedAudio, PlannedDeletion},
 };
@@ -10,7 +11,7 @@ const DIGITS: usize = 16;
 
 /// The name that all objects of a recording begin with.
 pub(super) fn stem(object_key: &str) -> &str {
-    object_key.strip_suffix(".wav").unwrap_or(object_key)
+    Format::stem_of(object_key)
 }
 
 /// The objects of a recording that the bucket holds.
@@ -45,6 +46,8 @@ fn what(key: &str, object_key: &str) -> Option<&'static str> {
     }
     match key.strip_prefix(stem(object_key))? {
         ".json" => Some("sidecar"),
+        // fetched again, the vendor gave it in another format
+        rest if rest.strip_prefix('.').is_some_and(|end| Format::ALL.iter().any(|format| format.extension() == end)) => Some("audio"),
         rest => {
             let digest = rest.strip_prefix(".transcript-")?.strip_suffix(".json")?;
             (digest.len() == DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some("vendor_transcript")
@@ -61,6 +64,8 @@ mod tests {
         let of = |key: &str| what(key, "day/call/r.wav");
         assert_eq!([of("day/call/r.wav"), of("day/call/r.json")], [Some("audio"), Some("sidecar")]);
         assert_eq!(of("day/call/r.transcript-0123456789abcdef.json"), Some("vendor_transcript"));
+        assert_eq!(of("day/call/r.mp3"), Some("audio"), "of an earlier copy");
+        assert_eq!(what("day/call/r.json", "day/call/r.ogg"), Some("sidecar"));
         for other in ["day/call/r.2.wav", "day/call/r.2.json", "day/call/r2.wav", "day/call/r.transcript-x.json", "day/call/r"] {
             assert_eq!(of(other), None, "{other}");
         }
