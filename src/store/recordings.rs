@@ -179,7 +179,7 @@ pub struct StoredRecording {
     pub recording_id: RecordingId,
     /// Where the bytes are.
     pub copy: StoredCopy,
-    /// `pcm`, `mulaw` or `alaw`; `None` for a codec that we do not read.
+    /// `pcm`, `mulaw`, `alaw`, `float`, `mp3`, `vorbis`, `opus`, `flac` or `aac`; `None` for a codec in WAV that we do not read.
     pub codec: Option<String>,
     /// Samples per second per channel.
     pub sample_rate_hz: Option<u32>,

@@ -183,3 +183,7 @@ fn recorded_for(offer: &RecordingOffer) -> Option<Duration> {
 fn differs(one: Duration, other: Duration) -> bool {
     one.abs_diff(other) > SAME_DURATION.max(one / 20)
 }
+
+#[cfg(test)]
+#[path = "content_tests.rs"]
+mod tests;
