@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use callscribe::audio::{Asked, Form, Limits, Trim, cut, examine, plan};
+use callscribe::audio::{Asked, Cutting, Examined, Form, Limits, Timeline, Trim, cut, examine, plan};
 
 const HOUR: u32 = 3600;
 const RATE: u32 = 8000;
@@ -41,11 +41,15 @@ fn form_named(name: &str) -> Result<Form> {
     })
 }
 
+fn asked(form: Form, trim: Option<Trim>) -> Asked {
+    Asked { max_seconds: None, max_bytes: None, form, trim, separate: true, cutting: Cutting::default() }
+}
+
 /// What a worker does with a call before it asks anybody.
 fn prepare(form: Form, path: &Path, dir: &Path) -> Result<()> {
     let examined = examine(path, &Limits::default())?;
     // nothing is trimmed, so that as much is written as the baseline writes
-    let pieces = plan(&examined, &Asked { form, ..Asked::default() });
+    let pieces = plan(&examined, &asked(form, None));
     ensure!(pieces.len() == 2, "both sides speak: {} pieces", pieces.len());
     cut(path, &examined, &pieces, form, dir)?;
     Ok(())
@@ -80,18 +84,18 @@ fn measure() -> Result<()> {
 /// What trimming leaves unsent of such a call.
 fn saved(call: &Path) -> Result<()> {
     let examined = examine(call, &Limits::default())?;
-    let pieces = plan(&examined, &Asked { trim: Some(Trim::default()), ..Asked::default() });
-    let sent: f64 = pieces.iter().map(callscribe::audio::Piece::seconds).sum();
+    let pieces = plan(&examined, &asked(Form::Wav, Some(Trim::default())));
+    let sent: f64 = pieces.iter().map(|piece| Timeline::of(piece).seconds()).sum();
     println!("trimmed: {:.0} of {:.0} s are sent, {:.0} s of them speech", sent, examined.seconds() * 2.0, spoken(&examined));
     Ok(())
 }
 
-fn spoken(examined: &callscribe::audio::Examined) -> f64 {
+fn spoken(examined: &Examined) -> f64 {
     examined.channels.iter().map(|channel| channel.speech.seconds()).sum()
 }
 
 fn tell(what: &str, cost: Cost, ratio: &str) {
-    println!("{what:<34} {:>8.2} {:>16.0} {:>13.1} {ratio:>9}", cost.cpu_seconds, 60.0 / cost.cpu_seconds, cost.peak_mib);
+    println!("{what:<34} {:>8.2} {:>16.1} {:>13.1} {ratio:>9}", cost.cpu_seconds, 60.0 / cost.cpu_seconds, cost.peak_mib);
 }
 
 fn ourselves(form: &str, path: &Path, dir: &Path) -> Result<Command> {
@@ -110,7 +114,7 @@ fn ffmpeg(form: &str, path: &Path, dir: &Path) -> Command {
     let extension = if form == "opus" { "ogg" } else { "wav" };
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-v", "error", "-y", "-threads", "1", "-i"]).arg(path);
-    command.args(["-filter_complex", "[0:a]channelsplit=channel_layout=stereo[l][r]"]);
+    command.args(["-filter_complex", "[0:a]asplit[a][b];[a]pan=mono|c0=c0[l];[b]pan=mono|c0=c1[r]"]);
     for side in ["l", "r"] {
         command.args(["-map", &format!("[{side}]")]).args(options).arg(dir.join(format!("ffmpeg-{side}.{extension}")));
     }
