@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 
 use crate::{
-    domain::SourceName,
+    domain::{SessionId, SourceName},
     store::{Connection, StoreError},
 };
 
@@ -102,4 +102,39 @@ pub async fn current_transcripts(
         .bind::<sql_types::BigInt, _>(calls)
         .load(connection)
         .await?)
+}
+
+/// A version of a transcript that was completed.
+#[derive(Debug, Clone, PartialEq, QueryableByName)]
+pub struct CompleteVersion {
+    /// Which leg of the call.
+    #[diesel(sql_type = sql_types::Text)]
+    pub leg: String,
+    /// Counts re-transcriptions.
+    #[diesel(sql_type = sql_types::Integer)]
+    pub version: i32,
+    /// Who made it.
+    #[diesel(sql_type = sql_types::Text)]
+    pub provider: String,
+    /// The provider's model.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub model: Option<String>,
+    /// When it was complete.
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    pub completed_at: DateTime<Utc>,
+    /// The document.
+    #[diesel(sql_type = sql_types::Jsonb)]
+    pub transcript_json: Value,
+}
+
+/// All complete versions of a leg's transcript, oldest first; the last one counts.
+pub async fn complete_versions(connection: &mut Connection, session: &SessionId, leg: &str) -> Result<Vec<CompleteVersion>, StoreError> {
+    Ok(diesel::sql_query(
+        "SELECT leg, version, provider, model, completed_at, transcript_json FROM call_transcripts
+         WHERE session_id = $1 AND leg = $2 AND status = 'complete' ORDER BY version",
+    )
+    .bind::<sql_types::Text, _>(session.as_str())
+    .bind::<sql_types::Text, _>(leg)
+    .load(connection)
+    .await?)
 }

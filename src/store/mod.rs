@@ -19,6 +19,7 @@ pub mod recordings;
 pub mod retention;
 pub(crate) mod schema;
 mod seal;
+pub mod search;
 pub mod server;
 pub mod settings;
 pub mod summaries;

@@ -1,6 +1,8 @@
 //! Transcripts once they are there: what people and other programs get of them.
 
+mod compare;
 mod export;
+mod search;
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types;

@@ -69,10 +69,9 @@ impl<T: PartialEq> Levels<'_, T> {
             (reached(at.checked_sub(2), 0), Step::Added),
         ];
         let ways = ways.into_iter().filter_map(|(position, step)| Some((position?, step)));
+        let ways = ways.filter(|(position, _)| self.second_position(level, at, *position).is_some());
         // the first of equals: a replaced word reads better than one missing and one added
-        let mut ways: Vec<_> = ways.filter(|(position, _)| self.second_position(level, at, *position).is_some()).collect();
-        ways.sort_by_key(|(position, _)| std::cmp::Reverse(*position));
-        ways.first().copied()
+        ways.reduce(|best, next| if next.0 > best.0 { next } else { best })
     }
 
     /// How far the diagonal runs on over what is the same.

@@ -5,6 +5,7 @@
 //! the command line (`cli`).
 
 mod align;
+mod compare;
 mod document;
 mod document1;
 pub mod export;
@@ -14,6 +15,7 @@ mod sentiment;
 mod text;
 mod turns;
 
+pub use compare::{Comparison, Passage, compare};
 pub use document::{
     CallOfDocument, Checks, Cost, Document, OnChannel, Parameters, ReadError, Redaction, RedactionKind, SentimentLabel, SentimentScore,
     Turn, VERSION, Word, read,

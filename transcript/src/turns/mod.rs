@@ -9,6 +9,7 @@ mod utterance;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Turn, Word};
+pub(crate) use punctuation::letters;
 use utterance::{Utterance, utterances};
 
 /// A pause after which the same voice begins a new turn; shorter ones are breath and thought.

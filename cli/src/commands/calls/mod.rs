@@ -1,9 +1,11 @@
 //! `callscribe calls`: the calls, and all that ever happened to one.
 
+mod compare;
 mod export;
 mod hold;
 mod list;
 mod of_run;
+mod search;
 mod show;
 mod timeline;
 
@@ -32,6 +34,12 @@ enum Action {
     Show(show::Arguments),
     /// Write transcripts as json, jsonl, txt, srt, vtt, vcon or csv
     Export(export::Arguments),
+    /// Find calls by what is said in them
+    Search(search::SearchArguments),
+    /// Make older transcripts findable
+    Index(search::IndexArguments),
+    /// Compare two versions of a call's transcript
+    Compare(compare::Arguments),
     /// Keep a call whatever retention says
     Hold(hold::HoldArguments),
     /// Let retention apply to a held call again
@@ -45,6 +53,9 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         Action::List(arguments) => list::run(arguments, output).await,
         Action::Show(arguments) => show::run(arguments, output).await,
         Action::Export(arguments) => export::run(arguments, output).await,
+        Action::Search(arguments) => search::search(arguments, output).await,
+        Action::Index(arguments) => search::make_findable(arguments, output).await,
+        Action::Compare(arguments) => compare::run(arguments, output).await,
         Action::Hold(arguments) => hold::hold(arguments, output).await,
         Action::Release(arguments) => hold::release(arguments, output).await,
         Action::Holds(arguments) => hold::list(arguments, output).await,

@@ -1,0 +1,75 @@
+//! `transcript_search`: what was said in calls, found by words of any of PostgreSQL's languages, newest call first.
+
+mod find;
+mod languages;
+
+use diesel::{QueryableByName, sql_types};
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use find::{FoundCall, FoundTurn, SearchError, SearchFilter, find};
+
+use crate::{
+    domain::TranscriptId,
+    store::{Connection, StoreError},
+    transcript::Document,
+};
+
+/// Bytes of a transcript that are searched: PostgreSQL refuses a megabyte of different words, and six hours of talk are half of it.
+const MOST_BYTES: usize = 900_000;
+
+/// Makes a transcript that is complete findable, in place of an older version of the same leg. Does nothing when the transcript is not
+/// complete or a newer version is there; may run any number of times.
+pub async fn index(connection: &mut Connection, id: TranscriptId, document: &Document) -> Result<(), StoreError> {
+    diesel::sql_query(
+        "INSERT INTO transcript_search AS s (transcript_id, session_id, leg, version, started_at, queue_name, source, config, words)
+         SELECT t.id, t.session_id, t.leg, t.version, c.start_time, c.queue_name, c.source, $2::text::regconfig, to_tsvector($2::text::regconfig, $3)
+         FROM call_transcripts AS t JOIN call_interactions AS c USING (session_id) WHERE t.id = $1 AND t.status = 'complete'
+         ON CONFLICT ON CONSTRAINT one_search_row_per_leg DO UPDATE
+         SET transcript_id = excluded.transcript_id, version = excluded.version, started_at = excluded.started_at,
+             queue_name = excluded.queue_name, source = excluded.source, config = excluded.config, words = excluded.words
+         WHERE s.version <= excluded.version",
+    )
+    .bind::<sql_types::Uuid, _>(id.0)
+    .bind::<sql_types::Text, _>(languages::configuration(document.language.as_deref()))
+    .bind::<sql_types::Text, _>(said(document))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What is said, a line per turn, as far as it is searched.
+fn said(document: &Document) -> String {
+    let mut text = document.turns.iter().map(|turn| turn.text.as_str()).collect::<Vec<_>>().join("\n");
+    text.truncate(text.floor_char_boundary(MOST_BYTES));
+    text
+}
+
+/// A transcript that counts and is not findable.
+#[derive(Debug, Clone, PartialEq, QueryableByName)]
+pub struct NotIndexed {
+    /// The transcript.
+    #[diesel(sql_type = sql_types::Uuid)]
+    pub id: Uuid,
+    /// The call.
+    #[diesel(sql_type = sql_types::Text)]
+    pub session_id: String,
+    /// The document.
+    #[diesel(sql_type = sql_types::Jsonb)]
+    pub transcript_json: Value,
+}
+
+/// The next transcripts that count and are not findable, such as those from before the table was there; in order of their calls after
+/// the session id `after`, up to `limit` of them and at least all of one call.
+pub async fn not_indexed(connection: &mut Connection, after: &str, limit: i64) -> Result<Vec<NotIndexed>, StoreError> {
+    Ok(diesel::sql_query(
+        "SELECT t.id, t.session_id, t.transcript_json FROM current_transcripts AS t
+         WHERE t.session_id > $1 AND NOT EXISTS (SELECT FROM transcript_search AS s WHERE s.transcript_id = t.id)
+         ORDER BY t.session_id FETCH FIRST $2 ROWS WITH TIES",
+    )
+    .bind::<sql_types::Text, _>(after)
+    .bind::<sql_types::BigInt, _>(limit)
+    .load(connection)
+    .await?)
+}
