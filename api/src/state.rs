@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use callscribe::{
+    asr::deepgram::Callbacks,
     clock::Clock,
     config::{SloSettings, WebhookSettings, WorkSettings},
     domain::SourceName,
@@ -26,6 +27,7 @@ pub struct ApiState {
     pub(crate) cron_secret: Option<SecretString>,
     pub(crate) sources: Arc<[SourceName]>,
     pub(crate) webhooks: Option<Webhooks>,
+    pub(crate) deepgram: Option<Callbacks>,
     pub(crate) goals: SloSettings,
     pub(crate) work: WorkSettings,
 }
@@ -42,6 +44,7 @@ impl ApiState {
             cron_secret: None,
             sources: Arc::new([]),
             webhooks: None,
+            deepgram: None,
             goals: SloSettings::default(),
             work: WorkSettings::default(),
         }
@@ -75,6 +78,13 @@ impl ApiState {
     #[must_use]
     pub fn with_webhooks(mut self, settings: &WebhookSettings, clock: Arc<dyn Clock>) -> Self {
         self.webhooks = Webhooks::new(settings, clock);
+        self
+    }
+
+    /// With the receiver of what Deepgram posts, if `DEEPGRAM_CALLBACK_SECRET` is set.
+    #[must_use]
+    pub fn with_deepgram(mut self, secret: Option<&SecretString>) -> Self {
+        self.deepgram = secret.map(Callbacks::new);
         self
     }
 }

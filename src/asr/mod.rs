@@ -1,10 +1,14 @@
 //! Who turns speech into text: one trait, one folder per provider, and the checks that every answer goes through.
 
+pub mod assemblyai;
 pub mod check;
 pub mod command;
+pub mod deepgram;
 mod gated;
+mod job;
 mod languages;
 mod order;
+mod service;
 mod upload;
 pub mod whisper;
 

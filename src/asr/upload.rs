@@ -21,6 +21,11 @@ pub(super) struct Body {
 }
 
 impl Body {
+    /// The file alone, and where to look for what went wrong with it if sending fails.
+    pub(super) fn of(file_bytes: u64, file: AudioBytes) -> (Self, AudioFault) {
+        Self::framed(Bytes::new(), file_bytes, file, Bytes::new())
+    }
+
     /// The file between `head` and `tail`.
     pub(super) fn framed(head: Bytes, file_bytes: u64, file: AudioBytes, tail: Bytes) -> (Self, AudioFault) {
         let fault = AudioFault::default();

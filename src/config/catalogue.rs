@@ -46,6 +46,16 @@ pub const CONCERNS: &[Concern] = &[
         settings: WhisperSettings::SETTINGS,
     },
     Concern {
+        title: "Deepgram",
+        about: "Read by `worker transcribe` when `TRANSCRIPTION_PROVIDER` names `deepgram`, and by `api` for what Deepgram posts; see [TRANSCRIBERS.md](TRANSCRIBERS.md).",
+        settings: super::DeepgramSettings::SETTINGS,
+    },
+    Concern {
+        title: "AssemblyAI",
+        about: "Read by `worker transcribe` when `TRANSCRIPTION_PROVIDER` names `assemblyai`; see [TRANSCRIBERS.md](TRANSCRIBERS.md).",
+        settings: super::AssemblyAiSettings::SETTINGS,
+    },
+    Concern {
         title: "Transcription on this machine",
         about: "Read by `worker transcribe` when `TRANSCRIPTION_PROVIDER` names `command`; see [TRANSCRIBERS.md](TRANSCRIBERS.md).",
         settings: super::CommandSettings::SETTINGS,

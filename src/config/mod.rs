@@ -6,6 +6,7 @@
 
 mod alerts;
 mod api;
+mod assemblyai;
 mod case_number;
 mod catalogue;
 mod chats;
@@ -13,6 +14,7 @@ mod chosen;
 mod command;
 mod command_line;
 mod database;
+mod deepgram;
 mod document;
 mod dotenv;
 mod downloads;
@@ -27,6 +29,7 @@ mod reconcile;
 mod recording;
 mod redis;
 mod retention;
+mod service;
 mod slo;
 mod storage;
 mod sync;
@@ -40,11 +43,13 @@ mod work;
 
 pub use alerts::AlertSettings;
 pub use api::ApiSettings;
+pub use assemblyai::AssemblyAiSettings;
 pub use case_number::CaseNumberSettings;
 pub use catalogue::{CONCERNS, Concern, misspelt, read};
 pub use chats::ChatSettings;
 pub use command::{CommandSettings, Engine};
 pub use database::DatabaseSettings;
+pub use deepgram::{DeepgramCallback, DeepgramSettings};
 pub use document::{configuration_page, example_file};
 pub use downloads::DownloadHosts;
 pub use enrich::EnrichSettings;

@@ -1,11 +1,12 @@
 //! Everything a process reads, by what it is to do: a worker that only syncs needs no bucket, one that only transcribes no Webex.
 
 use super::{
-    AlertSettings, ApiSettings, BlobSettings, ChatSettings, DatabaseSettings, EnrichSettings, KeepSettings, ProviderSettings, Reader,
-    ReconcileSettings, RecordingSettings, RedisSettings, SloSettings, SyncSettings, WebexSettings, WebhookSettings, WhisperSettings,
-    WorkSettings,
+    AlertSettings, ApiSettings, BlobSettings, ChatSettings, DatabaseSettings, DeepgramSettings, EnrichSettings, KeepSettings,
+    ProviderSettings, Reader, ReconcileSettings, RecordingSettings, RedisSettings, SloSettings, SyncSettings, WebexSettings,
+    WebhookSettings, WhisperSettings, WorkSettings,
 };
 use crate::domain::JobKind;
+use secrecy::SecretString;
 
 /// The settings of a process.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct ProcessSettings {
     pub api: ApiSettings,
     /// How webhooks are received.
     pub webhook: WebhookSettings,
+    /// `DEEPGRAM_CALLBACK_SECRET`: what Deepgram posts is taken with it.
+    pub deepgram_callback: Option<SecretString>,
     /// Webex, if it is configured.
     pub webex: Option<WebexSettings>,
     /// The bucket, if the process uses one.
@@ -80,6 +83,7 @@ impl ProcessSettings {
             recording: RecordingSettings::read(reader),
             api: ApiSettings::read(reader),
             webhook: WebhookSettings::read(reader),
+            deepgram_callback: DeepgramSettings::read_secret(reader),
             webex,
             storage,
             transcription: (transcribes && providers.whisper).then(|| WhisperSettings::read(reader)),

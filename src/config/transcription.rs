@@ -70,7 +70,9 @@ impl WhisperSettings {
         "TRANSCRIPTION_MAX_SECONDS",
         "Longest audio the model takes, in seconds; 1400 for models whose name starts with `gpt-`, no limit for others",
     );
-    const TIMEOUT: Setting = Setting::new("TRANSCRIPTION_TIMEOUT", "10m", "Longest wait for a transcript, sending the audio included");
+    /// For every provider on the net.
+    pub(super) const TIMEOUT: Setting =
+        Setting::new("TRANSCRIPTION_TIMEOUT", "10m", "Longest wait for a transcript, sending the audio included");
     const CONCURRENCY: Setting = Setting::new(
         "TRANSCRIPTION_CONCURRENCY_WHISPER",
         "256",

@@ -57,21 +57,35 @@ impl ErrorBody {
     }
 
     /// The shapes known: `{error:{key,message:[{description}]}}` with a text or a number as key, `{message,errors:[{description}]}`,
-    /// RFC 6749's `{error,error_description}`, `{error:{code,message}}`, `{detail}`.
+    /// RFC 6749's `{error,error_description}`, `{error:{code,message}}`, `{detail}`, Deepgram's
+    /// `{err_code,err_msg,request_id}` and `{category,message,details,request_id}`, and AWS's `{__type,message}`.
     fn of_json(json: &Value) -> Self {
         let error = json.get("error");
-        let code = [error, error.and_then(|error| error.get("code")), error.and_then(|error| error.get("key"))];
+        let code = [
+            error,
+            error.and_then(|error| error.get("code")),
+            error.and_then(|error| error.get("key")),
+            json.get("err_code"),
+            json.get("category"),
+            json.get("__type"),
+        ];
         let description = [
             error.and_then(|error| error.get("message")),
             json.get("error_description"),
             json.get("errors"),
             json.get("message"),
+            json.get("err_msg"),
+            json.get("Message"),
             json.get("detail"),
         ];
         Self {
             code: code.into_iter().flatten().find_map(scalar),
             description: description.into_iter().flatten().find_map(sentence).map(|text| scrub(&text, EXCERPT_CHARACTERS)),
-            tracking_id: json.get("trackingId").and_then(Value::as_str).map(|id| id.chars().take(LONGEST_ID).collect()),
+            tracking_id: json
+                .get("trackingId")
+                .or_else(|| json.get("request_id"))
+                .and_then(Value::as_str)
+                .map(|id| id.chars().take(LONGEST_ID).collect()),
             excerpt: String::new(),
         }
     }
@@ -137,6 +151,12 @@ mod tests {
         assert_eq!(read(oauth), (some("invalid_grant"), some("revoked"), None));
         let openai = r#"{"error":{"message":"no such model","type":"invalid_request_error","code":"model_not_found"}}"#;
         assert_eq!(read(openai), (some("model_not_found"), some("no such model"), None));
+        let deepgram = r#"{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials.","request_id":"r-1"}"#;
+        assert_eq!(read(deepgram), (some("INVALID_AUTH"), some("Invalid credentials."), some("r-1")));
+        let newer = r#"{"category":"PAYLOAD","message":"too large","details":"x","request_id":"r-2"}"#;
+        assert_eq!(read(newer), (some("PAYLOAD"), some("too large"), some("r-2")));
+        let aws = r#"{"__type":"ConflictException","Message":"The requested job name already exists."}"#;
+        assert_eq!(read(aws), (some("ConflictException"), some("The requested job name already exists."), None));
         let s3 = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message><RequestId>R1</RequestId></Error>";
         assert_eq!(read(s3), (some("AccessDenied"), some("Request has expired"), some("R1")));
     }

@@ -14,6 +14,7 @@ pub mod logins;
 mod migrations;
 pub mod pool;
 mod prepared;
+pub mod provider_answers;
 pub mod quarantine;
 pub mod recordings;
 pub mod retention;

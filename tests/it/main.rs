@@ -32,6 +32,7 @@ mod outbound;
 mod pace;
 mod processes;
 mod proof;
+mod providers;
 mod queue;
 mod recordings;
 mod requeue;

@@ -17,7 +17,8 @@ use crate::{
                         GET /readyz                           it can do work\n\
                         GET /metrics                          figures for Prometheus\n\
                         GET, POST /api/cron/sync-webex-voice  sync now; needs CRON_SECRET\n\
-                        POST /api/webhooks/webex              events of Webex; needs WEBEX_CC_WEBHOOK_SECRET\n\n\
+                        POST /api/webhooks/webex              events of Webex; needs WEBEX_CC_WEBHOOK_SECRET\n\
+                        POST /hooks/deepgram/{token}          results of Deepgram; needs DEEPGRAM_CALLBACK_SECRET\n\n\
                         Example:\n  callscribe api --listen 0.0.0.0:8080\n  \
                         curl -H \"Authorization: Bearer $CRON_SECRET\" http://127.0.0.1:8080/api/cron/sync-webex-voice")]
 pub(crate) struct Arguments {
@@ -37,7 +38,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Ended {
         .with_hints(engines.hints)
         .with_goals(settings.slo, &settings.work)
         .with_cron(settings.api.cron_secret, &sources)
-        .with_webhooks(&settings.webhook, Arc::new(SystemClock));
+        .with_webhooks(&settings.webhook, Arc::new(SystemClock))
+        .with_deepgram(settings.deepgram_callback.as_ref());
     let mut together = Together::new(process.shutdown.clone());
     together.run(serve(listener, app(state), process.shutdown));
     together.ended().await?;

@@ -55,7 +55,8 @@ impl Whole {
             .with_hints(engines.hints.clone())
             .with_goals(settings.slo, &settings.work)
             .with_cron(settings.api.cron_secret.clone(), &sources)
-            .with_webhooks(&settings.webhook, Arc::new(SystemClock));
+            .with_webhooks(&settings.webhook, Arc::new(SystemClock))
+            .with_deepgram(settings.deepgram_callback.as_ref());
         together.run(serve(listener, app(state), shutdown.clone()));
         together.run(run_workers(workers_options(lanes, &settings.work, &engines, shutdown.clone())));
         together.run(clear_stale_uploads(blob.clone(), shutdown.clone()));

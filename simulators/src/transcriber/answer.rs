@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::Profile;
-use super::hearing::{Heard, Word};
+use crate::hearing::{Heard, Word};
 
 /// A pause this long, in seconds, ends a segment.
 const TURN: f64 = 0.3;

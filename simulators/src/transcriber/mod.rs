@@ -18,16 +18,12 @@ use crate::requests::Requests;
 use crate::server::Server;
 
 mod answer;
-mod catalogue;
-mod ear;
 mod errors;
 mod fault;
-mod hearing;
 mod limit;
 mod serve;
 mod spoil;
 mod upload;
-mod wav;
 
 pub use fault::{Fault, Known, Wait};
 

@@ -16,12 +16,12 @@ use serde_json::json;
 use super::answer::{Wanted, answer, stream as stream_of};
 use super::errors::{OPENAI_LIMIT, Told, known, limit, no_model, too_large, unauthorised, unreadable};
 use super::fault::{Fault, Known, Wait};
-use super::hearing::Heard;
 use super::limit::Allowance;
 use super::spoil::spoilt;
 use super::upload::{Upload, read};
-use super::wav::Unheard;
 use super::{Ask, Desk, Profile};
+use crate::hearing::Heard;
+use crate::hearing::Unheard;
 use crate::requests::{Entry, Request as Logged, Watched};
 use crate::server::Connection;
 

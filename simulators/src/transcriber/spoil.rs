@@ -2,7 +2,7 @@
 
 use super::Desk;
 use super::fault::Fault;
-use super::hearing::{Heard, Word};
+use crate::hearing::{Heard, Word};
 
 /// What Whisper invents when it hears nothing.
 const INVENTED: &str = "Thank you for watching.";

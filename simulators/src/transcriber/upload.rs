@@ -8,8 +8,8 @@ use axum::extract::{FromRequest, Multipart, Request};
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 
-use super::hearing::{Heard, Hearing};
-use super::wav::Unheard;
+use crate::hearing::Unheard;
+use crate::hearing::{Heard, Hearing};
 
 /// Longest value of a form field.
 const FIELD_LIMIT: usize = 64 * 1024;

@@ -7,7 +7,7 @@ const HEADER_LIMIT: usize = 64 * 1024;
 
 /// Why a file cannot be heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unheard {
+pub(crate) enum Unheard {
     /// It is no WAV.
     NotWav,
     /// It is a WAV of a kind that nobody decodes.

@@ -1,34 +1,40 @@
-//! Listens to a whole file: every channel, at either rate, and puts the words of all of them in order.
+//! Listens to a whole file: every channel, at either rate, and puts the words of all of them in order. It knows the vocabulary and no plan.
 #![expect(clippy::as_conversions, reason = "samples as seconds: far below the 2^53 that a float tells apart")]
 
-use super::ear::{Ear, Found};
-use super::wav::{Unheard, Wav};
 use crate::speech::SAMPLES_PER_SECOND;
+
+mod catalogue;
+mod ear;
+mod wav;
+
+use self::ear::{Ear, Found};
+pub(crate) use self::wav::Unheard;
+use self::wav::Wav;
 
 /// A word with its times in seconds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Word {
-    pub(super) text: String,
-    pub(super) channel: usize,
-    pub(super) start: Option<f64>,
-    pub(super) end: Option<f64>,
+pub(crate) struct Word {
+    pub(crate) text: String,
+    pub(crate) channel: usize,
+    pub(crate) start: Option<f64>,
+    pub(crate) end: Option<f64>,
 }
 
 /// What was heard in a file.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Heard {
-    pub(super) words: Vec<Word>,
-    pub(super) seconds: f64,
+pub(crate) struct Heard {
+    pub(crate) words: Vec<Word>,
+    pub(crate) seconds: f64,
 }
 
 impl Heard {
     /// The fixed answer of a server that does not listen.
-    pub(super) fn at_once() -> Self {
+    pub(crate) fn at_once() -> Self {
         let word = Word { text: "hello".to_owned(), channel: 0, start: Some(0.1), end: Some(0.4) };
         Self { words: vec![word], seconds: 0.5 }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
     }
 }
@@ -63,14 +69,14 @@ impl Channel {
 
 /// A file being listened to.
 #[derive(Debug, Default)]
-pub(super) struct Hearing {
+pub(crate) struct Hearing {
     wav: Wav,
     channels: Vec<Channel>,
     failed: Option<Unheard>,
 }
 
 impl Hearing {
-    pub(super) fn take(&mut self, bytes: &[u8]) {
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
         if self.failed.is_some() {
             return;
         }
@@ -86,7 +92,7 @@ impl Hearing {
         self.failed = taken.err();
     }
 
-    pub(super) fn end(self) -> Result<Heard, Unheard> {
+    pub(crate) fn end(self) -> Result<Heard, Unheard> {
         if let Some(failed) = self.failed {
             return Err(failed);
         }
