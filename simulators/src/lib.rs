@@ -7,7 +7,9 @@
 //! Real clients belong elsewhere; so do stand-ins for PostgreSQL, Redis and S3, which are always real.
 
 pub mod assemblyai;
+pub mod aws_transcribe;
 pub mod deepgram;
+pub mod engine;
 pub mod faults;
 pub mod services;
 pub mod speech;

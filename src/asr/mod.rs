@@ -1,6 +1,8 @@
 //! Who turns speech into text: one trait, one folder per provider, and the checks that every answer goes through.
 
 pub mod assemblyai;
+#[cfg(feature = "aws-transcribe")]
+pub mod aws_transcribe;
 pub mod check;
 pub mod command;
 pub mod deepgram;

@@ -56,6 +56,11 @@ pub const CONCERNS: &[Concern] = &[
         settings: super::AssemblyAiSettings::SETTINGS,
     },
     Concern {
+        title: "AWS Transcribe",
+        about: "Read by `worker transcribe` when `TRANSCRIPTION_PROVIDER` names `aws-transcribe`, in builds with the cargo feature of that name; see [TRANSCRIBERS.md](TRANSCRIBERS.md).",
+        settings: super::AwsTranscribeSettings::SETTINGS,
+    },
+    Concern {
         title: "Transcription on this machine",
         about: "Read by `worker transcribe` when `TRANSCRIPTION_PROVIDER` names `command`; see [TRANSCRIBERS.md](TRANSCRIBERS.md).",
         settings: super::CommandSettings::SETTINGS,

@@ -7,6 +7,7 @@
 mod alerts;
 mod api;
 mod assemblyai;
+mod aws_transcribe;
 mod case_number;
 mod catalogue;
 mod chats;
@@ -44,6 +45,7 @@ mod work;
 pub use alerts::AlertSettings;
 pub use api::ApiSettings;
 pub use assemblyai::AssemblyAiSettings;
+pub use aws_transcribe::AwsTranscribeSettings;
 pub use case_number::CaseNumberSettings;
 pub use catalogue::{CONCERNS, Concern, misspelt, read};
 pub use chats::ChatSettings;

@@ -174,7 +174,10 @@ fn refused(desk: &Desk, headers: &HeaderMap, upload: &Upload, told: &Told<'_>) -
         return Some(no_model(profile, told));
     }
     let name = upload.file_name.as_deref().unwrap_or_default();
-    if !name.to_ascii_lowercase().ends_with(".wav") {
+    let name = name.to_ascii_lowercase();
+    // whisper.cpp decodes no Opus
+    let takes_ogg = profile != Profile::WhisperCpp && name.ends_with(".ogg");
+    if !name.ends_with(".wav") && !takes_ogg {
         return Some(unreadable(profile, Known::InvalidFileFormat, told));
     }
     if profile != Profile::OpenAi {

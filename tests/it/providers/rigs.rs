@@ -14,7 +14,7 @@ use callscribe_simulators::{
 };
 use secrecy::SecretString;
 
-use super::{WAIT, background};
+use super::{WAIT, background, engine};
 use crate::harness;
 
 /// What can go wrong at a provider on the net.
@@ -38,9 +38,13 @@ pub(super) struct Rig {
     pub(super) other_model: &'static str,
     /// Its answers name the request.
     pub(super) names_requests: bool,
-    switch: Box<dyn Fn(Trouble) -> bool>,
-    asked: Box<dyn Fn() -> (String, Option<String>)>,
-    _alive: Box<dyn Any>,
+    /// It says how long to wait when there are too many requests.
+    pub(super) says_wait: bool,
+    /// It says how many seconds it charges for.
+    pub(super) tells_bill: bool,
+    pub(super) switch: Box<dyn Fn(Trouble) -> bool>,
+    pub(super) asked: Box<dyn Fn() -> (String, Option<String>)>,
+    pub(super) _alive: Box<dyn Any>,
 }
 
 impl Rig {
@@ -57,7 +61,11 @@ impl Rig {
 
 /// Every provider.
 pub(super) async fn rigs() -> Vec<Rig> {
-    vec![whisper().await, deepgram(false).await, deepgram(true).await, assemblyai().await]
+    #[cfg_attr(not(feature = "aws-transcribe"), expect(unused_mut, reason = "one more with the feature"))]
+    let mut rigs = vec![whisper().await, deepgram(false).await, deepgram(true).await, assemblyai().await, engine::rig()];
+    #[cfg(feature = "aws-transcribe")]
+    rigs.push(aws().await);
+    rigs
 }
 
 fn fault(trouble: Trouble) -> ServiceFault {
@@ -83,6 +91,8 @@ async fn whisper() -> Rig {
         key: server.api_key().map(str::to_owned),
         other_model: "gpt-4o-transcribe",
         names_requests: true,
+        says_wait: true,
+        tells_bill: true,
         switch: Box::new(move |trouble| {
             let wait = Wait::Seconds(WAIT.as_secs());
             let fault = match trouble {
@@ -127,6 +137,8 @@ async fn deepgram(posts: bool) -> Rig {
         key: Some(key),
         other_model: "nova-2",
         names_requests: true,
+        says_wait: true,
+        tells_bill: true,
         switch: Box::new(move |trouble| {
             faults.faults().clear();
             faults.faults().on(fault(trouble), When::Always);
@@ -150,6 +162,8 @@ async fn assemblyai() -> Rig {
         key: Some(key),
         other_model: "universal-3-5-pro",
         names_requests: true,
+        says_wait: true,
+        tells_bill: true,
         switch: Box::new(move |trouble| {
             faults.faults().clear();
             faults.faults().on(fault(trouble), When::Always);
@@ -157,5 +171,32 @@ async fn assemblyai() -> Rig {
         }),
         asked: Box::new(move || taken.taken().last().map(|taken| (taken.model.clone(), taken.language.clone())).unwrap()),
         _alive: Box::new(server),
+    }
+}
+
+#[cfg(feature = "aws-transcribe")]
+async fn aws() -> Rig {
+    let office = super::aws::office().await;
+    let (server, transcriber) = (Arc::new(office.server), office.transcriber);
+    let (faults, taken) = (Arc::clone(&server), server);
+    Rig {
+        name: "aws-transcribe",
+        transcriber: Arc::new(transcriber),
+        key: Some("s3cret".to_owned()),
+        other_model: "ours",
+        names_requests: true,
+        says_wait: false,
+        tells_bill: false,
+        switch: Box::new(move |trouble| {
+            faults.faults().clear();
+            faults.faults().on(fault(trouble), When::Always);
+            true
+        }),
+        // the service wants regions
+        asked: Box::new(move || {
+            let last = taken.taken().pop().unwrap();
+            (last.model, last.language.map(|language| language.chars().take(2).collect()))
+        }),
+        _alive: Box::new(office.s3),
     }
 }
