@@ -77,6 +77,13 @@ impl From<diesel::result::Error> for SearchError {
     }
 }
 
+/// Transcripts that hold the words, by PostgreSQL's estimate, from which on the latest are looked through first.
+const COMMON: f64 = 3_000.0;
+/// So many of the latest are looked through; each costs some ten microseconds.
+const LOOKED_THROUGH: u32 = 4_000;
+/// What a filter asks of a row.
+const FILTER: &str = "($2::text IS NULL OR source = $2) AND ($3::text IS NULL OR queue_name = $3)
+     AND ($4::timestamptz IS NULL OR started_at >= $4) AND ($5::timestamptz IS NULL OR started_at < $5)";
 /// Turns of a call that are shown.
 const TURNS_SHOWN: i64 = 3;
 /// Characters up to which a turn is shown whole.
@@ -88,6 +95,12 @@ const MARKS: (char, char) = ('\u{2}', '\u{3}');
 struct Text {
     #[diesel(sql_type = sql_types::Text)]
     text: String,
+}
+
+#[derive(QueryableByName)]
+struct Plan {
+    #[diesel(sql_type = sql_types::Json, column_name = "QUERY PLAN")]
+    plan: Value,
 }
 
 #[derive(QueryableByName)]
@@ -166,7 +179,18 @@ async fn holds_words(connection: &mut Connection, query: &str, configurations: &
     Ok(rows.iter().any(|row| !row.text.is_empty() && row.text != "T"))
 }
 
-/// The calls. Each language has its own form of the query; names of configurations come from the catalogue.
+/// What each language's words are to hold; names of configurations come from the catalogue. `$1` is the query.
+fn condition(configurations: &[String]) -> String {
+    let each = configurations.iter().map(|name| match configurations.len() {
+        1 => format!("words @@ websearch_to_tsquery('{name}', $1)"),
+        _ => format!("(config = '{name}'::regconfig AND words @@ websearch_to_tsquery('{name}', $1))"),
+    });
+    let holds = each.collect::<Vec<_>>().join(" OR ");
+    if holds.is_empty() { "$1::text IS NULL".to_owned() } else { format!("({holds})") }
+}
+
+/// The calls. What is said in many calls is looked for in the latest of them first, where as many as are shown are soon found; all
+/// else, and what is not found there, by the index of words.
 async fn calls(
     connection: &mut Connection,
     query: &str,
@@ -174,26 +198,50 @@ async fn calls(
     filter: &SearchFilter,
     limit: i64,
 ) -> Result<Vec<CallRow>, StoreError> {
+    let holds = condition(configurations);
+    if estimated(connection, query, &holds).await? >= COMMON {
+        let latest = format!(
+            "latest AS MATERIALIZED (
+                 SELECT transcript_id, session_id, leg, source, started_at, queue_name, config FROM (
+                     SELECT * FROM transcript_search WHERE {FILTER} ORDER BY started_at DESC, session_id DESC, leg DESC LIMIT {LOOKED_THROUGH}) AS newest
+                 WHERE {holds} ORDER BY started_at DESC, session_id DESC, leg DESC LIMIT $6)"
+        );
+        let found = load(connection, &latest, query, filter, limit).await?;
+        if i64::try_from(found.len()).is_ok_and(|found| found >= limit) {
+            return Ok(found);
+        }
+    }
     // the planner does not know that reading `words` of each row costs a look into another table: the index always does less
     diesel::sql_query("SET LOCAL enable_seqscan = off").execute(connection).await?;
-    let each = configurations.iter().map(|name| match configurations.len() {
-        1 => format!("words @@ websearch_to_tsquery('{name}', $1)"),
-        _ => format!("(config = '{name}'::regconfig AND words @@ websearch_to_tsquery('{name}', $1))"),
-    });
-    let holds = each.collect::<Vec<_>>().join(" OR ");
-    let holds = if holds.is_empty() { "$1 IS NULL".to_owned() } else { holds };
-    let statement = format!(
-        "WITH said AS MATERIALIZED (
+    let by_words = format!(
+        "said AS MATERIALIZED (
              SELECT transcript_id, session_id, leg, source, started_at, queue_name, config FROM transcript_search WHERE {holds}),
-         latest AS MATERIALIZED (
-             SELECT * FROM said
-             WHERE ($2::text IS NULL OR source = $2) AND ($3::text IS NULL OR queue_name = $3)
-               AND ($4::timestamptz IS NULL OR started_at >= $4) AND ($5::timestamptz IS NULL OR started_at < $5)
-             ORDER BY started_at DESC, session_id, leg LIMIT $6)
+         latest AS MATERIALIZED (SELECT * FROM said WHERE {FILTER} ORDER BY started_at DESC, session_id DESC, leg DESC LIMIT $6)"
+    );
+    load(connection, &by_words, query, filter, limit).await
+}
+
+/// Transcripts that PostgreSQL expects to hold the words of a query, whatever their order.
+async fn estimated(connection: &mut Connection, query: &str, holds: &str) -> Result<f64, StoreError> {
+    let statement = format!("EXPLAIN (FORMAT JSON) SELECT FROM transcript_search WHERE {holds}");
+    let plan: Plan = diesel::sql_query(statement).bind::<sql_types::Text, _>(query).get_result(connection).await?;
+    Ok(plan.plan.pointer("/0/Plan/Plan Rows").and_then(Value::as_f64).unwrap_or_default())
+}
+
+/// The calls of the rows named `latest`.
+async fn load(
+    connection: &mut Connection,
+    latest: &str,
+    query: &str,
+    filter: &SearchFilter,
+    limit: i64,
+) -> Result<Vec<CallRow>, StoreError> {
+    let statement = format!(
+        "WITH {latest}
          SELECT s.transcript_id, s.session_id, s.leg, s.source, s.started_at, s.queue_name, c.agent_name, s.config::text AS config,
                 t.transcript_json
          FROM latest AS s JOIN call_interactions AS c USING (session_id) JOIN call_transcripts AS t ON t.id = s.transcript_id
-         ORDER BY s.started_at DESC, s.session_id, s.leg"
+         ORDER BY s.started_at DESC, s.session_id DESC, s.leg DESC"
     );
     Ok(diesel::sql_query(statement)
         .into_boxed::<Pg>()

@@ -31,7 +31,7 @@ async fn three_calls() -> TestDatabase {
 /// Makes all of them findable, and tells how many that were.
 async fn make_findable(database: &TestDatabase) -> usize {
     let store = database.store();
-    let connection = &mut *store.connection().await.unwrap();
+    let connection = &mut store.connection().await.unwrap();
     let missing = not_indexed(connection, "", 100).await.unwrap();
     for one in &missing {
         index(connection, TranscriptId(one.id), &read(&one.transcript_json).unwrap()).await.unwrap();
@@ -41,7 +41,7 @@ async fn make_findable(database: &TestDatabase) -> usize {
 
 async fn sessions(database: &TestDatabase, query: &str, filter: &SearchFilter) -> Vec<String> {
     let store = database.store();
-    let found = find(&mut *store.connection().await.unwrap(), query, filter, 10).await.unwrap();
+    let found = find(&mut store.connection().await.unwrap(), query, filter, 10).await.unwrap();
     found.into_iter().map(|call| call.session_id).collect()
 }
 
@@ -67,7 +67,7 @@ async fn a_search_for_nothing_is_told() {
     make_findable(&database).await;
     let store = database.store();
     for query in ["the", "-refund", "  "] {
-        let found = find(&mut *store.connection().await.unwrap(), query, &SearchFilter::default(), 10).await;
+        let found = find(&mut store.connection().await.unwrap(), query, &SearchFilter::default(), 10).await;
         assert!(matches!(found, Err(SearchError::NoWords(_))), "`{query}`: {found:?}");
     }
 }
@@ -77,7 +77,7 @@ async fn a_newer_version_takes_the_older_ones_place_and_never_the_other_way_roun
     let database = three_calls().await;
     make_findable(&database).await;
     let store = database.store();
-    let connection = &mut *store.connection().await.unwrap();
+    let connection = &mut store.connection().await.unwrap();
     let older = not_indexed(connection, "", 10).await.unwrap();
     assert_eq!(older, [], "all are findable");
     transcribed_call(&database, "c2", 5, 2, &[("customer", 0.0, 1.0, "It is about the invoice.")]).await;
@@ -142,4 +142,29 @@ async fn the_command_shows_when_it_is_said_and_programs_have_it_in_fields() {
     assert_eq!((none.status, none.stdout.as_str()), (0, "nobody says so in any transcript\n"));
     let nothing = on(&database, &["calls", "search", "the"]).await;
     assert!(nothing.status == 2 && nothing.stderr.contains("nothing to search for in `the`"), "{}", nothing.stderr);
+}
+
+#[tokio::test]
+async fn what_is_said_in_most_calls_is_found_among_the_latest_and_else_by_its_words() {
+    let database = harness::database().await;
+    let store = database.store();
+    let many = [
+        "INSERT INTO call_interactions (session_id, source, start_time, closed, transcript_status, queue_name, raw_payload)
+         SELECT 'c' || n, 'webex', timestamptz '2026-11-01' - n * interval '1 minute', true, 'complete',
+                CASE n WHEN 4900 THEN 'Q_Old' ELSE 'Q_New' END, '{}' FROM generate_series(1, 5000) AS n",
+        "INSERT INTO call_transcripts (id, session_id, provider, status, transcript_text, transcript_json, completed_at)
+         SELECT gen_random_uuid(), 'c' || n, 'whisper', 'complete', '', '{}', now() FROM generate_series(1, 5000) AS n",
+        "INSERT INTO transcript_search (transcript_id, session_id, leg, version, started_at, queue_name, source, config, words)
+         SELECT t.id, session_id, t.leg, 1, c.start_time, c.queue_name, c.source, 'english', to_tsvector('english', 'thank you for calling')
+         FROM call_transcripts AS t JOIN call_interactions AS c USING (session_id)",
+        "ANALYZE transcript_search",
+    ];
+    for sql in many {
+        execute(&store, sql).await;
+    }
+    let latest: Vec<String> = (1..=10).map(|n| format!("c{n}")).collect();
+    assert_eq!(sessions(&database, "calls", &SearchFilter::default()).await, latest);
+    let old = SearchFilter { queue: Some("Q_Old".to_owned()), ..SearchFilter::default() };
+    assert_eq!(sessions(&database, "calls", &old).await, ["c4900"], "fewer than are shown: all of them are looked for");
+    assert_eq!(sessions(&database, "\"calling thank\"", &SearchFilter::default()).await, Vec::<String>::new());
 }
