@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Queue(commands::queue::Arguments),
     /// List calls, and show everything that ever happened to one
     Calls(commands::calls::Arguments),
+    /// Show what transcription cost
+    Costs(commands::costs::Arguments),
     /// Show what retention would delete now
     Retention(commands::retention::Arguments),
     /// Show what retention deleted, object by object

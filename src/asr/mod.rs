@@ -92,7 +92,7 @@ pub enum Manner {
 }
 
 /// One word.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Word {
     /// As the provider wrote it, trimmed.
     pub text: String,
@@ -109,7 +109,7 @@ pub struct Word {
 }
 
 /// A stretch of speech.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Segment {
     /// Seconds from the start of the audio.
     pub start: f64,
@@ -129,7 +129,7 @@ pub struct Segment {
 }
 
 /// What a provider heard, read tolerantly and put in order.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Transcription {
     /// All of it.
     pub text: String,
@@ -149,6 +149,9 @@ pub struct Transcription {
     pub request_id: Option<String>,
     /// Model that answered, as asked for.
     pub model: String,
+    /// The provider refused the audio as too short to hold a word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub too_short: bool,
     /// How long until the provider answers anything more, if it said that this answer was its last for now.
     #[serde(skip)]
     pub exhausted_for: Option<Duration>,

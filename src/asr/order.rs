@@ -77,6 +77,7 @@ pub(super) fn in_order(told: Told, asked: Asked<'_>) -> Transcription {
         repairs: repairs.count,
         request_id: asked.request_id.map(str::to_owned),
         model: asked.model.to_owned(),
+        too_short: false,
         exhausted_for: None,
     }
 }

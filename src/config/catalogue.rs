@@ -66,6 +66,21 @@ pub const CONCERNS: &[Concern] = &[
         settings: super::CommandSettings::SETTINGS,
     },
     Concern {
+        title: "Channels, pauses and doubts",
+        about: "Read by `worker transcribe`: how recordings are made ready, and what follows from what comes back.",
+        settings: super::TranscribingSettings::SETTINGS,
+    },
+    Concern {
+        title: "Redaction",
+        about: "Read by `worker transcribe`: what is taken out of transcripts.",
+        settings: super::RedactionSettings::SETTINGS,
+    },
+    Concern {
+        title: "Cost",
+        about: "Read by `worker transcribe` and `scheduler`: what transcription costs, and may cost.",
+        settings: super::PriceSettings::SETTINGS,
+    },
+    Concern {
         title: "Webex's transcripts and summaries",
         about: "Read by `worker recordings` and `worker transcribe`. With `TRANSCRIPTION_PROVIDER=webex` the latter needs the settings of Webex, too.",
         settings: super::ProviderSettings::SETTINGS,

@@ -1,9 +1,9 @@
 //! Everything a process reads, by what it is to do: a worker that only syncs needs no bucket, one that only transcribes no Webex.
 
 use super::{
-    AlertSettings, ApiSettings, BlobSettings, ChatSettings, DatabaseSettings, DeepgramSettings, EnrichSettings, KeepSettings,
-    ProviderSettings, Reader, ReconcileSettings, RecordingSettings, RedisSettings, SloSettings, SyncSettings, WebexSettings,
-    WebhookSettings, WhisperSettings, WorkSettings,
+    AlertSettings, ApiSettings, AssemblyAiSettings, AwsTranscribeSettings, BlobSettings, ChatSettings, CommandSettings, DatabaseSettings,
+    DeepgramSettings, EnrichSettings, KeepSettings, Provider, ProviderSettings, Reader, ReconcileSettings, RecordingSettings,
+    RedisSettings, SloSettings, SyncSettings, TranscribingSettings, WebexSettings, WebhookSettings, WhisperSettings, WorkSettings,
 };
 use crate::domain::JobKind;
 use secrecy::SecretString;
@@ -45,8 +45,18 @@ pub struct ProcessSettings {
     pub alerts: AlertSettings,
     /// Who transcribes, and in which order.
     pub providers: ProviderSettings,
+    /// How recordings are transcribed, whoever does it.
+    pub transcribing: TranscribingSettings,
     /// The transcriber, if the process uses one.
     pub transcription: Option<WhisperSettings>,
+    /// Deepgram, if the process uses it.
+    pub deepgram: Option<DeepgramSettings>,
+    /// AssemblyAI, if the process uses it.
+    pub assemblyai: Option<AssemblyAiSettings>,
+    /// AWS Transcribe, if the process uses it.
+    pub aws_transcribe: Option<AwsTranscribeSettings>,
+    /// The program that transcribes, if the process uses one.
+    pub command: Option<CommandSettings>,
 }
 
 impl ProcessSettings {
@@ -69,6 +79,8 @@ impl ProcessSettings {
         if needs_bucket && storage.is_none() {
             reader.complain("CALL_RECORDING_BUCKET", "is missing: recordings are kept in it");
         }
+        let chain = providers.chain.clone();
+        let uses = |provider| transcribes && chain.contains(&provider);
         Self {
             database: DatabaseSettings::read(reader),
             redis: RedisSettings::read(reader),
@@ -85,8 +97,13 @@ impl ProcessSettings {
             webhook: WebhookSettings::read(reader),
             deepgram_callback: DeepgramSettings::read_secret(reader),
             webex,
+            transcription: uses(Provider::Whisper).then(|| WhisperSettings::read(reader)),
+            deepgram: uses(Provider::Deepgram).then(|| DeepgramSettings::read(reader)),
+            assemblyai: uses(Provider::AssemblyAi).then(|| AssemblyAiSettings::read(reader)),
+            aws_transcribe: uses(Provider::AwsTranscribe).then(|| AwsTranscribeSettings::read(reader, storage.as_ref())),
+            command: uses(Provider::Command).then(|| CommandSettings::read(reader)),
+            transcribing: TranscribingSettings::read(reader),
             storage,
-            transcription: (transcribes && providers.whisper).then(|| WhisperSettings::read(reader)),
             providers,
         }
     }

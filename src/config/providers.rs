@@ -2,15 +2,47 @@
 
 use std::time::Duration;
 
-use super::{Reader, Setting, WhisperSettings};
+use super::{AssemblyAiSettings, AwsTranscribeSettings, CommandSettings, DeepgramSettings, Reader, Setting, WhisperSettings};
+
+/// A transcriber of ours, whichever vendor the call came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// Any OpenAI-compatible server.
+    Whisper,
+    /// Deepgram.
+    Deepgram,
+    /// AssemblyAI.
+    AssemblyAi,
+    /// AWS Transcribe, in builds with that feature.
+    AwsTranscribe,
+    /// A program on this machine.
+    Command,
+}
+
+impl Provider {
+    /// Every one, in the order in which documents name them.
+    pub const ALL: &'static [Self] = &[Self::Whisper, Self::Deepgram, Self::AssemblyAi, Self::AwsTranscribe, Self::Command];
+
+    /// As `TRANSCRIPTION_PROVIDER` and `call_transcripts.provider` name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Whisper => WhisperSettings::PROVIDER,
+            Self::Deepgram => DeepgramSettings::PROVIDER,
+            Self::AssemblyAi => AssemblyAiSettings::PROVIDER,
+            Self::AwsTranscribe => AwsTranscribeSettings::PROVIDER,
+            Self::Command => CommandSettings::PROVIDER,
+        }
+    }
+}
 
 /// Who makes transcripts, in the order in which they are asked, and what else is taken from the vendor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderSettings {
-    /// `TRANSCRIPTION_PROVIDER` names `webex`: Webex's own transcripts are taken, and cost nothing.
+    /// `TRANSCRIPTION_PROVIDER` begins with `webex`: Webex's own transcripts are taken, and cost nothing.
     pub vendor: bool,
-    /// `TRANSCRIPTION_PROVIDER` names `whisper`: a transcriber is asked, alone or when the vendor has none.
-    pub whisper: bool,
+    /// `TRANSCRIPTION_PROVIDER`: the transcribers, each asked when those before it cannot do it.
+    pub chain: Vec<Provider>,
     /// `WEBEX_CC_TRANSCRIPT_WAIT`: how long after its end a call's own transcript is waited for.
     pub vendor_wait: Duration,
     /// `WEBEX_CC_SUMMARIES`: summaries are asked for.
@@ -25,7 +57,7 @@ impl ProviderSettings {
     pub(super) const PROVIDER: Setting = Setting::new(
         "TRANSCRIPTION_PROVIDER",
         WhisperSettings::PROVIDER,
-        "Who transcribes: `whisper`, which is any OpenAI-compatible server; `webex`, which takes the transcripts that Webex made itself; or `webex,whisper`, which asks the second when the first has none",
+        "Who transcribes, in the order in which they are asked: `webex`, which takes the transcripts that Webex made itself and comes first; `whisper`, which is any OpenAI-compatible server; `deepgram`; `assemblyai`; `aws-transcribe`; `command`, a program on this machine. Of `webex,whisper,command` each is asked when those before it have no transcript, cannot make one that passes its checks, or are down",
     );
     const WAIT: Setting = Setting::new(
         "WEBEX_CC_TRANSCRIPT_WAIT",
@@ -42,40 +74,61 @@ impl ProviderSettings {
 
     /// Reads the group.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        let mut order: Vec<String> = reader.list(&Self::PROVIDER).iter().map(|name| name.to_ascii_lowercase()).collect();
-        let names: Vec<&str> = order.iter().map(String::as_str).collect();
-        match names.as_slice() {
-            [Self::VENDOR] | [WhisperSettings::PROVIDER] | [Self::VENDOR, WhisperSettings::PROVIDER] => {}
-            [WhisperSettings::PROVIDER, Self::VENDOR] => {
+        let order: Vec<String> = reader.list(&Self::PROVIDER).iter().map(|name| name.to_ascii_lowercase()).collect();
+        let mut chain = Vec::new();
+        let mut vendor = false;
+        for (place, name) in order.iter().enumerate() {
+            let known = Provider::ALL.iter().copied().find(|provider| provider.as_str() == name);
+            if order.iter().take(place).any(|earlier| earlier == name) {
+                reader.complain(Self::PROVIDER.name, format!("is not usable: `{name}` stands there twice"));
+            } else if known == Some(Provider::AwsTranscribe) && !cfg!(feature = "aws-transcribe") {
+                reader.complain(
+                    Self::PROVIDER.name,
+                    "names `aws-transcribe`, which this build lacks: build it with `--features aws-transcribe`",
+                );
+            } else if let Some(provider) = known {
+                chain.push(provider);
+            } else if name != Self::VENDOR {
+                let names: Vec<_> = [Self::VENDOR]
+                    .into_iter()
+                    .chain(Provider::ALL.iter().map(|known| known.as_str()))
+                    .map(|name| format!("`{name}`"))
+                    .collect();
+                reader.complain(Self::PROVIDER.name, format!("is not usable: `{name}` is not a provider; known are {}", names.join(", ")));
+            } else if place > 0 {
                 reader
-                    .complain(Self::PROVIDER.name, "asks `webex` last: write `webex,whisper`, since Webex's own transcripts cost nothing");
-            }
-            names => {
-                let unknown = names.iter().find(|name| ![Self::VENDOR, WhisperSettings::PROVIDER].contains(name));
-                let what = unknown.map_or_else(|| "a provider stands there twice".to_owned(), |name| format!("`{name}` is not a provider"));
-                reader.complain(Self::PROVIDER.name, format!("is not usable: {what}; use `whisper`, `webex` or `webex,whisper`"));
-                order = vec![WhisperSettings::PROVIDER.to_owned()];
+                    .complain(Self::PROVIDER.name, "does not begin with `webex`: Webex's own transcripts cost nothing, so they come first");
+            } else {
+                vendor = true;
             }
         }
-        let names = |name: &str| order.iter().any(|each| each == name);
+        if chain.is_empty() && !vendor {
+            chain.push(Provider::Whisper);
+        }
         Self {
-            vendor: names(Self::VENDOR),
-            whisper: names(WhisperSettings::PROVIDER),
+            vendor,
+            chain,
             vendor_wait: reader.duration(&Self::WAIT).unwrap_or_default(),
             summaries: reader.parsed(&Self::SUMMARIES, "`true` or `false`").unwrap_or_default(),
         }
     }
 
+    /// Whether a transcriber may be asked.
+    #[must_use]
+    pub fn asks(&self, provider: Provider) -> bool {
+        self.chain.contains(&provider)
+    }
+
     /// Who is asked first.
     #[must_use]
-    pub const fn first(&self) -> &'static str {
-        if self.vendor { Self::VENDOR } else { WhisperSettings::PROVIDER }
+    pub fn first(&self) -> &'static str {
+        if self.vendor { Self::VENDOR } else { self.of_legs().unwrap_or(WhisperSettings::PROVIDER) }
     }
 
     /// Who transcribes a leg beside the call, of which vendors have no transcript; nobody: it is only copied.
     #[must_use]
-    pub const fn of_legs(&self) -> Option<&'static str> {
-        if self.whisper { Some(WhisperSettings::PROVIDER) } else { None }
+    pub fn of_legs(&self) -> Option<&'static str> {
+        self.chain.first().map(|provider| provider.as_str())
     }
 }
 
@@ -92,7 +145,7 @@ mod tests {
     }
 
     fn order(text: &str) -> Result<(bool, bool), String> {
-        read(&[("TRANSCRIPTION_PROVIDER", text)]).map(|settings| (settings.vendor, settings.whisper))
+        read(&[("TRANSCRIPTION_PROVIDER", text)]).map(|settings| (settings.vendor, settings.asks(Provider::Whisper)))
     }
 
     #[test]
@@ -100,9 +153,9 @@ mod tests {
         assert_eq!(read(&[]).map(|settings| (settings.first(), settings.vendor, settings.summaries)), Ok(("whisper", false, false)));
         assert_eq!(order("Webex , whisper"), Ok((true, true)));
         assert_eq!(order("webex"), Ok((true, false)));
-        assert!(order("whisper,webex").unwrap_err().contains("write `webex,whisper`"));
+        assert!(order("whisper,webex").unwrap_err().contains("does not begin with `webex`"));
         assert!(order("webex,webex").unwrap_err().contains("twice"));
-        assert!(order("deepgram").unwrap_err().contains("`deepgram` is not a provider"));
+        assert!(order("dictaphone").unwrap_err().contains("`dictaphone` is not a provider; known are `webex`, `whisper`, `deepgram`"));
     }
 
     #[test]

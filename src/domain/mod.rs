@@ -3,6 +3,7 @@
 mod call;
 mod case_number;
 mod chat;
+mod cost;
 mod details;
 mod error_pattern;
 mod event;
@@ -21,6 +22,7 @@ mod wishes;
 pub use call::{Call, Direction, EndTimeSource};
 pub use case_number::CasePattern;
 pub use chat::{Chat, ChatChannel, ChatMessage, Conversation, Participant};
+pub use cost::{CostsBy, amount, micros};
 pub use details::CallDetails;
 pub use error_pattern::error_pattern;
 pub use event::{EventKind, EventOutcome};

@@ -62,6 +62,12 @@ vocabulary! {
         LowCoverage = "low_coverage",
         /// The answer repeats itself.
         Repetition = "repetition",
+        /// The answer is in another language than the one that is spoken.
+        LanguageMismatch = "language_mismatch",
+        /// The transcriber works on it, and will answer later.
+        ProviderWorking = "provider_working",
+        /// This month's cap on what transcription may cost is reached.
+        CostCapReached = "cost_cap_reached",
         /// The answer could not be read.
         UnreadableAnswer = "unreadable_answer",
         /// The vendor has not offered its own transcript yet.
@@ -122,6 +128,8 @@ impl Reason {
             | Self::WrongOrg
             | Self::TranscriptNotReady
             | Self::SummaryNotReady
+            | Self::ProviderWorking
+            | Self::CostCapReached
             | Self::ProviderUnavailable
             | Self::ProviderMisconfigured
             | Self::UnreadableAnswer
@@ -147,6 +155,7 @@ impl Reason {
             | Self::AudioUndecodable
             | Self::LowCoverage
             | Self::Repetition
+            | Self::LanguageMismatch
             | Self::PoisonPayload
             | Self::Cancelled => false,
         }
@@ -187,6 +196,11 @@ impl Reason {
             }
             Self::AudioUndecodable => "play the stored audio; if it is good, use a transcriber that reads its codec, then requeue",
             Self::LowCoverage | Self::Repetition => "listen to the audio; requeue, perhaps with another model",
+            Self::LanguageMismatch => "listen to the audio; requeue with `--language` as it is spoken, or change TRANSCRIPTION_LANGUAGE",
+            Self::ProviderWorking => "nothing: the transcriber is asked again soon",
+            Self::CostCapReached => {
+                "raise TRANSCRIPTION_MONTHLY_CAP, or wait for the month to end: jobs wait and go on by themselves; `callscribe costs` says what it went on"
+            }
             Self::UnreadableAnswer => "check that OPENAI_BASE_URL is a transcriber; report a bug with the error text",
             Self::TranscriptNotReady => "nothing: it is asked for again until WEBEX_CC_TRANSCRIPT_WAIT is over",
             Self::NoTranscript => {

@@ -65,6 +65,8 @@ impl Reason {
             | Self::AudioTooLong
             | Self::LowCoverage
             | Self::Repetition
+            | Self::LanguageMismatch
+            | Self::ProviderWorking
             | Self::UnreadableAnswer => ReasonClass::Provider,
             Self::RecordingEmpty | Self::NotAudio | Self::AudioUndecodable | Self::AudioDeleted | Self::Cancelled => ReasonClass::Data,
             Self::RecordingTooLarge
@@ -72,6 +74,7 @@ impl Reason {
             | Self::LoginNeeded
             | Self::Forbidden
             | Self::WrongOrg
+            | Self::CostCapReached
             | Self::ProviderMisconfigured => ReasonClass::Configuration,
             Self::PoisonPayload
             | Self::Panicked
@@ -120,8 +123,14 @@ impl Reason {
             Self::ProviderMisconfigured => {
                 "Its jobs wait at no attempt's cost and ask again every few minutes: they go on by themselves once the settings, the key or the quota are right, or once a worker runs that can do what was asked for."
             }
-            Self::LowCoverage | Self::Repetition => {
-                "It asks the transcriber once more otherwise within the same run; if that fails its checks as well, it tries again with growing pauses until the attempts are used up. A transcript that is complete is never replaced by one that fails."
+            Self::LowCoverage | Self::Repetition | Self::LanguageMismatch => {
+                "It asks the transcriber once more otherwise within the same run, then the next one of `TRANSCRIPTION_PROVIDER`. If nobody's answer passes, `TRANSCRIPTION_WHEN_DOUBTFUL` decides: the best is kept with its flags, or it tries again with growing pauses until the attempts are used up. A transcript that is complete is never replaced by one that fails."
+            }
+            Self::ProviderWorking => {
+                "It asks again as the transcriber's work goes on, at no attempt's cost, and holds no worker meanwhile."
+            }
+            Self::CostCapReached => {
+                "Jobs that would cost money wait, at no attempt's cost, until the cap is raised or the next month begins; an alert says so."
             }
             Self::VendorUnavailable | Self::ProviderUnavailable => {
                 "While it is down for everyone, its jobs wait at no attempt's cost, one request at a time probes, and they go on by themselves. What fails while others are answered is tried again with growing pauses until the attempts of `MAX_ATTEMPTS_<KIND>` are used up; then the job is dead and stays for a person."
@@ -167,6 +176,8 @@ impl Reason {
             Self::LoginNeeded | Self::WrongOrg | Self::Forbidden => {
                 commands.extend(["callscribe webex token".to_owned(), "callscribe webex login".to_owned()]);
             }
+            Self::CostCapReached => commands.push("callscribe costs --by model".to_owned()),
+            Self::LanguageMismatch => commands.extend([again(" --dry-run"), again(" --language es --canary 20")]),
             Self::LowCoverage | Self::Repetition | Self::AudioUndecodable | Self::AudioTooLong | Self::ProviderRejected => {
                 commands.extend([again(" --dry-run"), again(" --model large-v3 --canary 20")]);
             }
@@ -179,6 +190,7 @@ impl Reason {
             | Self::SummaryNotReady
             | Self::RateLimited
             | Self::BudgetSpent
+            | Self::ProviderWorking
             | Self::Unfinished
             | Self::ShutDown => {}
             Self::NoRecording

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    config::{AlertSettings, SloSettings, WhisperSettings},
-    domain::{JobKind, SourceName},
+    config::{AlertSettings, PriceSettings, Provider, SloSettings},
+    domain::{JobKind, SourceName, amount},
     hints::Hints,
     ledger::{COUNTED, Controls, Depth, controls_seen, depths, freshness, sync_ages, unattended_for},
     outbound::{Gate, GateSeen},
@@ -14,19 +14,28 @@ use crate::{
         Connection, StoreError,
         alerts::Condition,
         completeness::accounts,
+        costs::{month_of, spent_since},
         logins::{CredentialSeen, credentials},
         retention::last_report,
     },
 };
 
+/// From when on something needs a person.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds<'a> {
+    /// How much is too much.
+    pub settings: &'a AlertSettings,
+    /// How old work may become.
+    pub goals: &'a SloSettings,
+    /// What transcription may cost.
+    pub prices: &'a PriceSettings,
+    /// The vendors that are synced.
+    pub sources: &'a [SourceName],
+}
+
 /// Everything that needs a person at `now`. Names are those of the pages in docs/runbooks.
-pub async fn conditions(
-    connection: &mut Connection,
-    settings: &AlertSettings,
-    goals: &SloSettings,
-    sources: &[SourceName],
-    now: DateTime<Utc>,
-) -> Result<Vec<Condition>, StoreError> {
+pub async fn conditions(connection: &mut Connection, bounds: &Bounds<'_>, now: DateTime<Utc>) -> Result<Vec<Condition>, StoreError> {
+    let Bounds { settings, goals, prices, sources } = *bounds;
     let depths = depths(connection, COUNTED).await?;
     let mut found = nobody_works(&depths, &unattended_for(connection).await?, &controls_seen(connection).await?);
     for depth in depths {
@@ -78,6 +87,18 @@ pub async fn conditions(
             "callscribe retention".to_owned(),
         ));
     }
+    if let Some(cap) = prices.cap_micros {
+        let spent = spent_since(connection, month_of(now)).await?;
+        found.extend((spent >= cap).then(|| {
+            let summary = format!(
+                "{} {} were spent on transcription this month, and {} may be: what costs money waits",
+                amount(spent),
+                prices.currency,
+                amount(cap)
+            );
+            condition("CallscribeCostCap", "transcription", 1.0, summary, "callscribe costs --by model".to_owned())
+        }));
+    }
     found.extend(credentials(connection).await?.iter().filter_map(|credential| login(credential, now)));
     Ok(found)
 }
@@ -103,7 +124,7 @@ fn nobody_works(depths: &[Depth], unattended: &BTreeMap<String, Duration>, contr
 #[must_use]
 pub fn gates(hints: &Hints) -> Vec<Gate> {
     let sources = SourceName::ALL.iter().map(|source| source.as_str());
-    sources.chain([WhisperSettings::PROVIDER]).map(|service| Gate::circuit(hints.clone(), service)).collect()
+    sources.chain(Provider::ALL.iter().map(|provider| provider.as_str())).map(|service| Gate::circuit(hints.clone(), service)).collect()
 }
 
 /// Services whose circuit has been open for long enough to need a person.

@@ -6,6 +6,6 @@ mod conditions;
 mod delivery;
 mod watch;
 
-pub use conditions::{circuits, conditions, gates};
+pub use conditions::{Bounds, circuits, conditions, gates};
 pub use delivery::{Channels, ChannelsError};
 pub use watch::{Watched, watch_alerts};

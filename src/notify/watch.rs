@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{Channels, circuits, conditions};
+use super::{Bounds, Channels, circuits, conditions};
 use crate::{
     clock::Clock,
-    config::{AlertSettings, SloSettings},
+    config::{AlertSettings, PriceSettings, SloSettings},
     domain::SourceName,
     outbound::Gate,
     store::{
@@ -36,6 +36,8 @@ pub struct Watched {
     pub settings: AlertSettings,
     /// How old work may become.
     pub goals: SloSettings,
+    /// What transcription may cost.
+    pub prices: PriceSettings,
     /// Sources whose calls are asked for.
     pub sources: Vec<SourceName>,
     /// The gates before outside services.
@@ -67,11 +69,11 @@ pub async fn watch_alerts(watched: Watched, channels: Channels, shutdown: Cancel
 }
 
 async fn look_once(watched: &Watched, channels: &Channels) -> Result<(), StoreError> {
-    let Watched { settings, goals, sources, gates, clock, .. } = watched;
+    let Watched { settings, goals, prices, sources, gates, clock, .. } = watched;
     let gates = futures_util::future::join_all(gates.iter().map(Gate::seen)).await;
     let now = clock.now();
     let mut connection = watched.store.connection().await?;
-    let mut found = conditions(&mut connection, settings, goals, sources, now).await?;
+    let mut found = conditions(&mut connection, &Bounds { settings, goals, prices, sources }, now).await?;
     found.extend(circuits(&gates));
     look(&mut connection, &found, &channels.names(), Rhythm { resolve_after: RESOLVE_AFTER, repeat: settings.repeat }, now).await?;
     prune_notices(&mut connection, KEEP, now).await?;

@@ -12,12 +12,16 @@ use crate::{
 /// A transcript to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TranscriptTask {
+    /// The transcript.
+    pub id: TranscriptId,
     /// The call.
     pub session_id: SessionId,
     /// The vendor that took it.
     pub source: SourceName,
     /// Which leg of it.
     pub leg: Leg,
+    /// The queue it came in by.
+    pub queue_name: Option<String>,
     /// When the recording ended; when the call did, or when the recording was stored, where no vendor tells.
     pub ended_at: DateTime<Utc>,
     /// Where the transcript stands.
@@ -43,6 +47,10 @@ pub struct StoredAudioRow {
 
 #[derive(QueryableByName)]
 struct TaskRow {
+    #[diesel(sql_type = sql_types::Uuid)]
+    id: uuid::Uuid,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    queue_name: Option<String>,
     #[diesel(sql_type = sql_types::Text)]
     session_id: String,
     #[diesel(sql_type = sql_types::Text)]
@@ -82,7 +90,7 @@ pub async fn share_audio(transaction: &mut Connection, id: TranscriptId) -> Resu
 /// What is to be transcribed for a transcript, and from what; `None` when there is no such transcript.
 pub async fn transcript_task(connection: &mut Connection, id: TranscriptId) -> Result<Option<TranscriptTask>, StoreError> {
     let row: Option<TaskRow> = diesel::sql_query(
-        "SELECT t.session_id, c.source, t.leg, t.status, r.object_key, r.size_bytes, r.sha256, r.channel1, r.channel2,
+        "SELECT t.id, t.session_id, c.source, c.queue_name, t.leg, t.status, r.object_key, r.size_bytes, r.sha256, r.channel1, r.channel2,
                 coalesce(r.stopped_at, c.end_time, r.stored_at, t.created_at) AS ended_at,
                 EXISTS (SELECT FROM call_recordings AS d WHERE d.session_id = t.session_id AND d.status IN ('deleting', 'deleted')
                           AND (d.recording_id = t.recording_id OR (t.recording_id IS NULL AND d.leg = t.leg))) AS audio_is_deleted
@@ -115,6 +123,8 @@ impl TryFrom<TaskRow> for TranscriptTask {
             _ => None,
         };
         Ok(Self {
+            id: TranscriptId(row.id),
+            queue_name: row.queue_name,
             session_id: SessionId::parse(row.session_id).map_err(|error| unreadable(error.to_string()))?,
             source: row.source.parse().map_err(|error: UnknownWord| unreadable(error.to_string()))?,
             leg: row.leg.parse().map_err(|error: UnknownWord| unreadable(error.to_string()))?,
@@ -169,7 +179,7 @@ pub struct MadeTranscript {
     /// ISO 639-1 code, or the provider's word.
     pub language: Option<String>,
     /// What is doubtful about it.
-    pub flags: Vec<&'static str>,
+    pub flags: Vec<String>,
     /// Seconds of audio sent to the provider.
     pub audio_seconds: f64,
     /// The provider's id of the request.
@@ -185,6 +195,8 @@ pub async fn complete_transcript(connection: &mut Connection, made: &MadeTranscr
                  audio_seconds = $8, provider_request_id = $9, error_message = NULL, completed_at = now(), updated_at = now()
              WHERE id = $1 AND status IN ('pending', 'transcribing')
              RETURNING session_id, leg),
+         used AS (
+             DELETE FROM transcript_pieces AS p USING moved WHERE p.transcript_id = $1),
          mirrored AS (
              UPDATE call_interactions AS c SET transcript_status = 'complete'
              FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id)

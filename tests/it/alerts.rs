@@ -1,7 +1,7 @@
 //! Alerts without Prometheus: told once, reminded, resolved, whoever dies in between.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -14,8 +14,8 @@ use axum::{
 };
 use callscribe::{
     clock::ManualClock,
-    config::{AlertSettings, SloSettings},
-    notify::{Channels, conditions},
+    config::{AlertSettings, PriceSettings, SloSettings},
+    notify::{Bounds, Channels, conditions},
     store::{
         Store,
         alerts::{Rhythm, alerts_seen, look, prune_notices},
@@ -86,6 +86,13 @@ struct Scene {
     began: DateTime<Utc>,
 }
 
+/// The usual goals, and a cap of 1 USD.
+fn bounds(settings: &AlertSettings) -> Bounds<'_> {
+    static GOALS: LazyLock<SloSettings> = LazyLock::new(SloSettings::default);
+    static PRICES: LazyLock<PriceSettings> = LazyLock::new(|| PriceSettings::default().capped_at(1_000_000));
+    Bounds { settings, goals: &GOALS, prices: &PRICES, sources: &[] }
+}
+
 impl Scene {
     async fn new() -> Self {
         let (database, receiver) = (harness::database().await, Receiver::default());
@@ -107,7 +114,7 @@ impl Scene {
     async fn look(&self, minutes: i64) -> Store {
         let (store, channels) = (self.database.store(), Channels::new(&self.settings).unwrap());
         let mut connection = store.connection().await.unwrap();
-        let found = conditions(&mut connection, &self.settings, &SloSettings::default(), &[], self.after(minutes)).await.unwrap();
+        let found = conditions(&mut connection, &bounds(&self.settings), self.after(minutes)).await.unwrap();
         look(&mut connection, &found, &channels.names(), RHYTHM, self.after(minutes)).await.unwrap();
         drop(connection);
         store
@@ -148,12 +155,35 @@ async fn an_alert_is_told_once_reminded_of_and_resolved_whoever_looks() {
 }
 
 #[tokio::test]
+async fn money_that_is_spent_is_told_until_the_month_is_over() {
+    let scene = Scene::new().await;
+    let store = scene.database.store();
+    let told = async |minutes| {
+        let mut connection = store.connection().await.unwrap();
+        let found = conditions(&mut connection, &bounds(&scene.settings), scene.after(minutes)).await.unwrap();
+        found.into_iter().filter(|found| found.name == "CallscribeCostCap").map(|found| found.summary).collect::<Vec<_>>()
+    };
+    let spend = |micros: u32, at: &str| {
+        format!(
+            "INSERT INTO transcription_costs (at, source, provider, model, piece, seconds, trimmed_seconds, amount_micros, currency)
+             VALUES ('{at}', 'webex', 'whisper', 'whisper-1', 'p', 60, 0, {micros}, 'USD')"
+        )
+    };
+    run(&store, &spend(5_000_000, "2026-02-28T23:59:59Z")).await;
+    run(&store, &spend(999_999, "2026-03-01T00:00:00Z")).await;
+    assert_eq!(told(0).await, Vec::<String>::new());
+    run(&store, &spend(1, "2026-03-01T11:00:00Z")).await;
+    assert_eq!(told(0).await, ["1.00 USD were spent on transcription this month, and 1.00 may be: what costs money waits"]);
+    assert_eq!(told(31 * 24 * 60).await, Vec::<String>::new(), "a new month");
+}
+
+#[tokio::test]
 async fn work_that_no_worker_takes_is_told_by_kind_and_not_what_is_paused_attended_or_only_just_due() {
     let scene = Scene::new().await;
     let store = scene.database.store();
     let told = async || {
         let mut connection = store.connection().await.unwrap();
-        let found = conditions(&mut connection, &scene.settings, &SloSettings::default(), &[], scene.after(0)).await.unwrap();
+        let found = conditions(&mut connection, &bounds(&scene.settings), scene.after(0)).await.unwrap();
         found
             .into_iter()
             .filter(|found| found.name == "CallscribeNoWorkers")

@@ -1,7 +1,9 @@
 //! The transcription worker against a real bucket, a real database and a transcriber that hears what it is sent.
 
-mod desk;
+mod chain;
+pub(crate) mod desk;
 mod given_up;
+mod pieces;
 mod wishes;
 
 use std::time::Duration;
@@ -18,8 +20,11 @@ use callscribe_simulators::{
 
 use diesel_async::SimpleAsyncConnection;
 
-use self::desk::{Desk, call, desk, desk_at, desk_with, silence, truth};
+use self::desk::{Desk, bag, call, desk, desk_at, desk_with, silence, spoken, truth};
 use crate::harness;
+
+/// Times go through milliseconds on their way.
+const MILLISECOND: f64 = 0.001;
 
 const PROFILES: [Profile; 5] = [Profile::OpenAi, Profile::WhisperCpp, Profile::Speaches, Profile::Vllm, Profile::LocalAi];
 
@@ -57,21 +62,24 @@ async fn every_kind_of_server_yields_the_words_that_were_spoken() {
         desk.complete().await;
         let row = desk.row(&waiting).await;
         assert_eq!((row.status.as_str(), row.call_status.as_str()), ("complete", "complete"), "{profile:?}");
-        assert_eq!(row.transcript_text.as_deref(), Some(truth(&recording).join(" ").as_str()), "{profile:?}");
+        assert_eq!(bag(row.transcript_text.as_deref().unwrap()), bag(&truth(&recording).join(" ")), "{profile:?}");
         assert_eq!(row.language.as_deref(), Some("en"), "{profile:?}");
         let (document, flags) = (row.document(), &row.flags);
         if profile == Profile::Vllm {
-            assert!(document.words.is_empty() && !document.segments.is_empty(), "{document:?}");
+            assert!(document.words().next().is_none() && document.turns.len() > 1, "{document:?}");
         } else {
-            let heard: Vec<_> = document.words.iter().map(|word| (word.text.clone(), word.start, word.end)).collect();
-            let said: Vec<_> = recording.words().into_iter().map(|said| (said.word, said.start, said.end)).collect();
-            assert_eq!(heard, said, "{profile:?}");
+            let (heard, said) = (spoken(&document), recording.words());
+            assert_eq!(heard.len(), said.len(), "{profile:?}");
+            for ((channel, word), said) in heard.iter().zip(&said) {
+                assert_eq!((word.text.as_str(), *channel), (said.word.as_str(), Some(said.channel)), "{profile:?}");
+                assert!((word.start - said.start).abs() < MILLISECOND && (word.end - said.end).abs() < MILLISECOND, "{word:?} {said:?}");
+            }
         }
-        assert_eq!((document.version, document.repairs, flags.as_slice()), (1, 0, [].as_slice()), "{profile:?}: {document:?}");
-        assert!((row.audio_seconds.unwrap() - 20.0).abs() < 1e-6, "{profile:?}");
+        assert_eq!((document.version, document.repairs, flags.as_slice()), (2, 0, [].as_slice()), "{profile:?}: {document:?}");
+        let (sent, trimmed) = (document.sent_seconds.unwrap(), document.trimmed_seconds.unwrap());
+        assert!((sent + trimmed - 40.0).abs() < 0.1 && (row.audio_seconds.unwrap() - sent).abs() < 1e-6, "{profile:?}: {sent} {trimmed}");
         assert_eq!(row.provider_request_id.is_some(), profile == Profile::OpenAi, "{profile:?}");
-        let asks = desk.server.asks();
-        assert_eq!(asks.iter().map(|ask| ask.sha256.as_str()).collect::<Vec<_>>(), [recording.sha256()], "{profile:?}");
+        assert_eq!(desk.asked(), 2, "each side once: {profile:?}");
     }
 }
 
@@ -130,7 +138,7 @@ async fn a_transcript_that_is_complete_is_not_asked_for_again() {
     desk.complete().await;
     desk.sql("UPDATE jobs SET state = 'ready', finished_at = NULL, attempt = 0").await;
     assert!(matches!(desk.outcome().await, Outcome::Done(effect) if effect.is_none()));
-    assert_eq!((desk.asked(), desk.row(&waiting).await.status.as_str()), (1, "complete"));
+    assert_eq!((desk.asked(), desk.row(&waiting).await.status.as_str()), (2, "complete"));
 }
 
 #[tokio::test]
@@ -225,10 +233,11 @@ async fn a_model_without_word_times_is_asked_for_plain_text() {
         let waiting = desk.put(&recording).await;
         desk.complete().await;
         let row = desk.row(&waiting).await;
-        assert_eq!(row.transcript_text.as_deref(), Some(truth(&recording).join(" ").as_str()));
+        assert_eq!(bag(row.transcript_text.as_deref().unwrap()), bag(&truth(&recording).join(" ")));
         assert_eq!(row.flags, ["coverage_unchecked"]);
     }
-    assert_eq!(desk.asked(), 3, "refused once, and remembered");
+    // both sides of the first call may be refused before either is remembered
+    assert!((5..=6).contains(&desk.asked()), "refused at first, and remembered: {}", desk.asked());
 }
 
 #[tokio::test]
@@ -240,7 +249,7 @@ async fn a_lost_tail_or_middle_is_asked_for_again_and_never_kept() {
         let failure = retry(desk.outcome().await);
         assert_eq!(failure.reason, Reason::LowCoverage, "{fault:?}");
         assert!(failure.chain().contains("asked twice"), "{}", failure.chain());
-        assert_eq!(desk.asked(), 2, "{fault:?}: once more within the attempt");
+        assert_eq!(desk.asked(), 4, "{fault:?}: each side once more within the attempt");
         assert_eq!(desk.row(&waiting).await.transcript_text, None, "{fault:?}");
     }
 }
@@ -280,7 +289,7 @@ async fn times_that_cannot_be_are_put_right_and_counted() {
         if fault == Fault::WordsUnsorted {
             assert_eq!(row.words(), truth(&recording));
         } else {
-            assert_eq!((row.words().len(), row.transcript_text), (0, Some(truth(&recording).join(" "))));
+            assert_eq!((row.words().len(), bag(&row.transcript_text.unwrap())), (0, bag(&truth(&recording).join(" "))));
         }
     }
 }
@@ -291,15 +300,6 @@ async fn a_language_is_a_code_however_it_is_told() {
     let waiting = desk.put(&call(24, 8, Shape::ULAW)).await;
     desk.complete().await;
     assert_eq!(desk.row(&waiting).await.language.as_deref(), Some("en"));
-}
-
-#[tokio::test]
-async fn a_file_over_the_limit_stops_with_what_to_do_and_no_request() {
-    let desk = desk_with(openai(), |settings| settings.max_bytes = 100_000).await;
-    desk.put(&call(25, 10, Shape::ULAW)).await;
-    let failure = stopped(desk.outcome().await);
-    assert_eq!((failure.reason, desk.asked()), (Reason::AudioTooLong, 0));
-    assert!(failure.chain().contains("TRANSCRIPTION_MAX_BYTES") && failure.chain().contains("100000"), "{}", failure.chain());
 }
 
 #[tokio::test]
@@ -316,14 +316,13 @@ async fn an_object_that_is_not_what_was_stored_never_reaches_the_provider_whole(
     let swapped = stopped(desk.outcome().await);
     assert_eq!(swapped.reason, Reason::StorageCorrupt);
     assert!(swapped.chain().contains("SHA-256"), "{}", swapped.chain());
-    assert!(desk.server.asks().is_empty(), "the request broke off before its end");
     due_again(&desk).await;
     put_bytes(recording.read(0, 50_000)).await;
     assert!(stopped(desk.outcome().await).chain().contains("50000 bytes"));
     due_again(&desk).await;
     desk.blob.delete(&waiting.object_key).await.unwrap();
     assert_eq!(stopped(desk.outcome().await).reason, Reason::StorageCorrupt);
-    assert_eq!(desk.asked(), 1, "only the swapped one was begun");
+    assert_eq!(desk.asked(), 0, "nobody heard any of it");
 }
 
 #[tokio::test]
@@ -352,7 +351,7 @@ async fn no_transaction_is_open_while_audio_streams() {
     let waiting = desk.put(&call(29, 20, Shape::ULAW)).await;
     let job = desk.claim().await;
     let watch = async {
-        harness::eventually("the provider is at work", async || desk.asked() == 1).await;
+        harness::eventually("the provider is at work", async || desk.asked() == 2).await;
         (desk.open_transactions().await, desk.row(&waiting).await.status)
     };
     let (outcome, (open, status)) = tokio::join!(desk.run(&job), watch);
@@ -366,7 +365,7 @@ async fn a_worker_told_to_stop_lets_go_of_the_provider_at_once() {
     desk.put(&call(30, 10, Shape::ULAW)).await;
     let job = desk.claim().await;
     let stop = async {
-        harness::eventually("the provider is at work", async || desk.asked() == 1).await;
+        harness::eventually("the provider is at work", async || desk.asked() == 2).await;
         desk.stop.cancel();
     };
     let (outcome, ()) = tokio::join!(desk.run(&job), stop);

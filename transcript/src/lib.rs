@@ -21,7 +21,7 @@ pub use document::{
     Turn, VERSION, Word, read,
 };
 pub use measures::{Measures, SideMeasures, measure};
-pub use redact::redact;
+pub use redact::{Policy, redact};
 pub use sentiment::{Lexicon, Sentiment, feel};
 pub use text::{label, text};
 pub use turns::{Heard, Side, turns_of};

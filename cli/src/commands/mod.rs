@@ -5,6 +5,7 @@ pub(crate) mod api;
 pub(crate) mod batch;
 pub(crate) mod calls;
 pub(crate) mod config;
+pub(crate) mod costs;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod jobs;
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: Command, output: &mut Output) -> Ended {
         Command::Status(arguments) => status::run(&arguments, output).await,
         Command::Alerts(arguments) => alerts::run(&arguments, output).await,
         Command::Sync(arguments) => sync::run(&arguments, output).await,
+        Command::Costs(arguments) => costs::run(&arguments, output).await,
         Command::Retention(arguments) => retention::run(&arguments, output).await,
         Command::Deletions(arguments) => retention::run_deletions(&arguments, output).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments, output).await,

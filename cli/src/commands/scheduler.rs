@@ -58,6 +58,7 @@ fn watched(settings: &ProcessSettings, engines: &Engines, sources: &[SourceName]
         store: engines.store.clone(),
         settings: settings.alerts.clone(),
         goals: settings.slo,
+        prices: settings.transcribing.prices.clone(),
         sources: sources.to_vec(),
         gates: notify::gates(&engines.hints),
         clock: Arc::new(SystemClock),

@@ -85,7 +85,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Ended {
     }
     if engines.await_schema(&process.shutdown).await? {
         let blob = blob(&settings).await;
-        let lanes = lanes(&arguments.kinds(), &settings, &engines, blob.as_ref())?;
+        let lanes = lanes(&arguments.kinds(), &settings, &engines, blob.as_ref()).await?;
         let options = workers_options(lanes, &settings.work, &engines, process.shutdown.clone());
         together.run(run_workers(options));
         if let Some(blob) = &blob

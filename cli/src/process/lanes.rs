@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "aws-transcribe")]
+use callscribe::asr::aws_transcribe::AwsTranscribe;
 use callscribe::{
-    asr::{Gated, Transcriber, whisper::Whisper},
+    asr::{Gated, Transcriber, assemblyai::AssemblyAi, command::Command, deepgram::Deepgram, whisper::Whisper},
     blob::Blob,
     clock::{Clock, SystemClock},
-    config::{ProcessSettings, WhisperSettings, WorkSettings},
+    config::{ProcessSettings, Provider, WhisperSettings, WorkSettings},
     domain::JobKind,
     ledger::{Backoff, Handler},
     outbound::{Budget, Gate},
@@ -25,7 +27,7 @@ use super::Engines;
 use crate::{failure::Failure, setup};
 
 /// One lane per kind. The settings were read for these kinds, so what a kind needs is there.
-pub(crate) fn lanes(
+pub(crate) async fn lanes(
     kinds: &[JobKind],
     settings: &ProcessSettings,
     engines: &Engines,
@@ -40,6 +42,13 @@ pub(crate) fn lanes(
         Some(webex) => vec![webex.clone()],
         None => Vec::new(),
     };
+    let mut chain: Vec<Arc<dyn Transcriber>> = Vec::new();
+    if kinds.contains(&JobKind::Transcription) {
+        for provider in &settings.providers.chain {
+            let transcriber = transcriber(*provider, settings, engines, needed(blob)?, &clock).await?;
+            chain.push(Arc::new(gated(transcriber, settings, engines)));
+        }
+    }
     let lane = |kind: JobKind| {
         let handler: Arc<dyn Handler> = match kind {
             JobKind::Sync => Arc::new(SyncHandler::new(sources.clone(), recipe(settings), Arc::clone(&clock))),
@@ -52,7 +61,7 @@ pub(crate) fn lanes(
                     None => handler,
                 })
             }
-            JobKind::Transcription => Arc::new(transcribe(settings, engines, &sources, needed(blob)?, &clock)?),
+            JobKind::Transcription => Arc::new(transcribe(settings, chain.clone(), &sources, needed(blob)?, &clock)),
             JobKind::Enrichment => Arc::new(EnrichHandler::new(sources.clone(), enrich_recipe(settings), Arc::clone(&clock))),
             JobKind::Chat => {
                 let sources: Vec<Arc<dyn ChatSource>> = match &webex {
@@ -71,28 +80,52 @@ pub(crate) fn lanes(
 
 fn transcribe(
     settings: &ProcessSettings,
-    engines: &Engines,
+    chain: Vec<Arc<dyn Transcriber>>,
     sources: &[Arc<dyn Source>],
     blob: &Blob,
     clock: &Arc<dyn Clock>,
-) -> Result<TranscribeHandler, Failure> {
-    let transcriber: Option<Arc<dyn Transcriber>> = match &settings.transcription {
-        Some(whisper) => Some(Arc::new(gated(whisper, engines, clock)?)),
-        None => None,
-    };
-    if settings.providers.vendor {
-        let vendor = VendorTranscripts::new(sources.iter().cloned(), settings.providers.vendor_wait, Arc::clone(clock));
-        return Ok(TranscribeHandler::taking(vendor, transcriber, blob.clone()));
-    }
-    Ok(TranscribeHandler::new(Arc::clone(needed(transcriber.as_ref())?), blob.clone()))
+) -> TranscribeHandler {
+    let wait = settings.providers.vendor_wait;
+    let vendor = settings.providers.vendor.then(|| VendorTranscripts::new(sources.iter().cloned(), wait, Arc::clone(clock)));
+    let recipe = callscribe_worker_transcribe::Recipe { vendor, chain, settings: settings.transcribing.clone(), clock: Arc::clone(clock) };
+    TranscribeHandler::new(recipe, blob.clone())
 }
 
-/// A transcriber as all machines share it.
-fn gated(settings: &WhisperSettings, engines: &Engines, clock: &Arc<dyn Clock>) -> Result<Gated, Failure> {
-    let (hints, name) = (&engines.hints, WhisperSettings::PROVIDER);
-    let budget = settings.requests_per_minute.map(|per_minute| Budget::new(hints.clone(), name, per_minute));
-    let whisper = Whisper::new(settings.clone(), Arc::clone(clock))?;
-    Ok(Gated::new(Arc::new(whisper), Gate::new(hints.clone(), name, settings.concurrency), budget))
+/// A transcriber by its settings.
+async fn transcriber(
+    provider: Provider,
+    settings: &ProcessSettings,
+    engines: &Engines,
+    #[cfg_attr(not(feature = "aws-transcribe"), expect(unused_variables, reason = "one provider alone puts audio into the bucket"))]
+    blob: &Blob,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Transcriber>, Failure> {
+    Ok(match provider {
+        Provider::Whisper => Arc::new(Whisper::new(needed(settings.transcription.as_ref())?.clone(), Arc::clone(clock))?),
+        Provider::Deepgram => {
+            let deepgram = Deepgram::new(needed(settings.deepgram.as_ref())?.clone(), Arc::clone(clock))?;
+            Arc::new(deepgram.collecting_from(engines.store.clone()))
+        }
+        Provider::AssemblyAi => Arc::new(AssemblyAi::new(needed(settings.assemblyai.as_ref())?.clone(), Arc::clone(clock))?),
+        #[cfg(feature = "aws-transcribe")]
+        Provider::AwsTranscribe => {
+            Arc::new(AwsTranscribe::connect(needed(settings.aws_transcribe.as_ref())?.clone(), blob.clone(), Arc::clone(clock)).await)
+        }
+        #[cfg(not(feature = "aws-transcribe"))]
+        Provider::AwsTranscribe => return Err(Failure::with_hint("this build lacks `aws-transcribe`", "build it with that feature")),
+        Provider::Command => Arc::new(Command::new(needed(settings.command.as_ref())?.clone())),
+    })
+}
+
+/// A transcriber as all machines share it. Only Whisper's servers have limits of requests in the settings; others say when to slow down.
+fn gated(transcriber: Arc<dyn Transcriber>, settings: &ProcessSettings, engines: &Engines) -> Gated {
+    let (hints, name) = (&engines.hints, transcriber.name());
+    let whisper = settings.transcription.as_ref().filter(|_| name == WhisperSettings::PROVIDER);
+    let concurrency = whisper.map_or(WhisperSettings::default().concurrency, |whisper| whisper.concurrency);
+    let per_minute = whisper.and_then(|whisper| whisper.requests_per_minute);
+    let budget = per_minute.map(|per_minute| Budget::new(hints.clone(), name, per_minute));
+    let gate = Gate::new(hints.clone(), name, concurrency);
+    Gated::new(transcriber, gate, budget)
 }
 
 fn recipe(settings: &ProcessSettings) -> Recipe {

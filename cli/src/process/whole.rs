@@ -49,7 +49,7 @@ impl Whole {
         if let Err(error) = blob.ensure_bucket(if_bucket_is_missing).await {
             tracing::error!(error = %chain(&error), "the bucket cannot be used: jobs that need it wait until it can");
         }
-        let lanes = lanes(JobKind::ALL, &settings, &engines, Some(&blob))?;
+        let lanes = lanes(JobKind::ALL, &settings, &engines, Some(&blob)).await?;
         let mut together = Together::new(shutdown.clone());
         let state = ApiState::new(engines.store.clone(), registry)
             .with_hints(engines.hints.clone())
@@ -67,6 +67,7 @@ impl Whole {
             store: engines.store.clone(),
             settings: settings.alerts.clone(),
             goals: settings.slo,
+            prices: settings.transcribing.prices.clone(),
             sources: sources.clone(),
             gates: notify::gates(&engines.hints),
             clock: Arc::new(SystemClock),

@@ -212,7 +212,9 @@ fn said(desk: &Desk, upload: &Upload, told: &Told<'_>, keys: &[&str], heard: Hea
     }
     let wrong = desk.faults.strikes(keys, &Fault::WrongLanguage);
     let name = matches!(profile, Profile::OpenAi | Profile::WhisperCpp) != desk.faults.strikes(keys, &Fault::LanguageOtherForm);
-    let language = match (wrong, name) {
+    // who is told a language answers in it
+    let is_welsh = (upload.field("language") == Some("cy")) != wrong;
+    let language = match (is_welsh, name) {
         (false, true) => "english",
         (false, false) => "en",
         (true, true) => "welsh",

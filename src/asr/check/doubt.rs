@@ -4,6 +4,7 @@ use super::{Measures, repetition::Repetition};
 use crate::{
     asr::{Segment, Transcription, Word},
     audio::{Interval, Speech},
+    domain::Reason,
 };
 
 /// openai/whisper's `logprob_threshold`.
@@ -48,7 +49,7 @@ pub enum Flag {
     Silent,
     /// The audio is shorter than the provider takes.
     TooShort,
-    /// The vendor's own transcript was missing, unreadable or failed its checks; another provider made this.
+    /// Who was to be asked first has no transcript of it, or none that passes its checks; another provider made this.
     FellBack,
     /// The first answer failed its checks; this is the second.
     AskedTwice,
@@ -70,6 +71,14 @@ pub enum Flag {
     OddWords,
     /// A phrase that Whisper says into silence stands where nobody speaks.
     StockPhrase,
+    /// A tenth of the times or more were out of order or range, and were put right.
+    RepairedTimes,
+    /// Kept though it failed its checks: it covers less speech than the audio holds.
+    LowCoverage,
+    /// Kept though it failed its checks: it repeats itself.
+    Repetition,
+    /// Kept though it failed its checks: it is in another language than was asked for.
+    LanguageMismatch,
 }
 
 impl Flag {
@@ -90,6 +99,21 @@ impl Flag {
             Self::LikelySilence => "likely_silence",
             Self::OddWords => "odd_words",
             Self::StockPhrase => "stock_phrase",
+            Self::RepairedTimes => "repaired_times",
+            Self::LowCoverage => "low_coverage",
+            Self::Repetition => "repetition",
+            Self::LanguageMismatch => "language_mismatch",
+        }
+    }
+
+    /// What a transcript is flagged with that is kept in spite of a fault.
+    #[must_use]
+    pub const fn of_fault(reason: Reason) -> Option<Self> {
+        match reason {
+            Reason::LowCoverage => Some(Self::LowCoverage),
+            Reason::Repetition => Some(Self::Repetition),
+            Reason::LanguageMismatch => Some(Self::LanguageMismatch),
+            _ => None,
         }
     }
 }
@@ -110,8 +134,16 @@ pub(super) fn flags(answer: &Transcription, speech: &Speech, measures: &Measures
         (Flag::LikelySilence, segments.iter().any(is_likely_silence)),
         (Flag::OddWords, many(odd)),
         (Flag::StockPhrase, has_stock_phrase(answer, speech)),
+        (Flag::RepairedTimes, has_many_repairs(answer)),
     ];
     found.into_iter().filter_map(|(flag, is_so)| is_so.then_some(flag)).collect()
+}
+
+fn has_many_repairs(answer: &Transcription) -> bool {
+    /// One time in so many may be odd in any answer.
+    const MANY: usize = 10;
+    let repairs = usize::try_from(answer.repairs).unwrap_or(usize::MAX);
+    repairs > 0 && repairs.saturating_mul(MANY) >= answer.words.len().max(answer.segments.len())
 }
 
 fn is_unsure(segment: &Segment) -> bool {

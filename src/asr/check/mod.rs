@@ -92,6 +92,18 @@ pub fn check(answer: &Transcription, speech: &Speech) -> Checked {
     Checked { verdict, measures }
 }
 
+/// What is wrong with the language of an answer, for people, if one was asked for and another one came.
+#[must_use]
+pub fn is_in_another_language(answer: &Transcription, asked: Option<&str>) -> Option<String> {
+    /// ISO 639-1; longer words, `auto` among them, ask for nothing in particular.
+    const CODE_LETTERS: usize = 2;
+    let primary = |language: &str| language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+    let (asked, heard) = (primary(asked?), primary(answer.language.as_deref()?));
+    let both_are_codes = asked.len() == CODE_LETTERS && heard.len() == CODE_LETTERS;
+    (both_are_codes && asked != heard && !answer.text.is_empty())
+        .then(|| format!("`{asked}` was asked for, and the answer is in `{heard}`"))
+}
+
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

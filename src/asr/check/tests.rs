@@ -25,6 +25,7 @@ fn of_words(words: Vec<Word>) -> Transcription {
         repairs: 0,
         request_id: None,
         model: "whisper-1".to_owned(),
+        too_short: false,
         exhausted_for: None,
     }
 }

@@ -90,6 +90,48 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Results that transcription services posted, until they are collected.
+    provider_answers (provider, job) {
+        provider -> Text,
+        job -> Text,
+        body -> Jsonb,
+        received_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// One row per piece that a provider has answered or works on, of transcripts that are not complete.
+    transcript_pieces (transcript_id, piece) {
+        transcript_id -> Uuid,
+        piece -> Text,
+        provider -> Text,
+        provider_job -> Nullable<Text>,
+        answer -> Nullable<Jsonb>,
+        asked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// One row per answer of a provider.
+    transcription_costs (id) {
+        id -> Int8,
+        at -> Timestamptz,
+        session_id -> Nullable<Text>,
+        transcript_id -> Nullable<Uuid>,
+        source -> Text,
+        queue_name -> Nullable<Text>,
+        provider -> Text,
+        model -> Text,
+        piece -> Text,
+        request_id -> Nullable<Text>,
+        seconds -> Float8,
+        trimmed_seconds -> Float8,
+        amount_micros -> Int8,
+        currency -> Text,
+    }
+}
+
+diesel::table! {
     /// One row per transcript a call should have.
     call_transcripts (id) {
         id -> Uuid,

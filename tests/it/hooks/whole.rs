@@ -118,7 +118,7 @@ async fn with_every_fault_of_delivery_and_a_receiver_killed_all_calls_end_as_the
     let complete = "SELECT count(*) AS number FROM call_transcripts WHERE status = 'complete'";
     harness::eventually("every call is transcribed", async || number(&store, complete).await == 12).await;
     world.assert_as_the_truth_says().await;
-    assert_eq!(world.transcriber.requests().total(), 12, "each once, however often it was told");
+    assert_eq!(world.transcriber.requests().total(), 24, "each side once, however often it was told");
     let kept = "SELECT count(*) AS number FROM webhook_events WHERE sent_at < now() - interval '30 minutes'";
     assert_eq!(number(&store, kept).await, 0, "what was played again is not taken");
     let live = "SELECT count(*) AS number FROM jobs WHERE kind = 'sync' AND open AND payload ->> 'mode' = 'live'";

@@ -10,6 +10,7 @@ use callscribe_simulators::transcriber::{Fault as Refusal, Known, Profile, Trans
 use callscribe_worker_transcribe::TranscribeHandler;
 
 use super::*;
+use crate::transcribe::desk::recipe;
 
 /// One call whose recording is stored, and a transcriber.
 struct Room {
@@ -26,7 +27,7 @@ impl Room {
         let server = Transcriber::start(TranscriberPlan::new(Profile::LocalAi)).await.unwrap();
         let settings = WhisperSettings::for_base_url(server.base_url().parse().unwrap());
         let whisper = Whisper::new(settings, Arc::new(SystemClock)).unwrap();
-        let transcribe = TranscribeHandler::new(Arc::new(whisper), stage.blob.clone());
+        let transcribe = TranscribeHandler::new(recipe(vec![Arc::new(whisper)]), stage.blob.clone());
         Self { stage, server, transcribe }
     }
 

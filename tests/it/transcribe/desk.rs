@@ -6,18 +6,20 @@ use callscribe::{
     asr::whisper::Whisper,
     blob::Blob,
     clock::SystemClock,
-    config::WhisperSettings,
+    config::{TranscribingSettings, WhisperSettings},
     domain::{JobKind, LeaseId, Leg, SessionId, SourceName, TranscriptId},
     ledger::{
-        Claimant, Claimed, Finished, Handler, NewJob, Outcome, RunContext, WorkerIdentity, begin_lease, claim_due, enqueue, finish_with,
+        Claimant, Claimed, Failure, Finished, Handler, NewJob, Outcome, RunContext, WorkerIdentity, begin_lease, claim_due, enqueue,
+        finish_with,
     },
     store::Store,
+    transcript::{Document, Word},
 };
 use callscribe_simulators::{
     speech::{Length, Recording, Script, Shape},
     transcriber::{Transcriber, TranscriberPlan},
 };
-use callscribe_worker_transcribe::{TranscribeHandler, TranscriptDocument};
+use callscribe_worker_transcribe::{Recipe, TranscribeHandler};
 use diesel::{OptionalExtension, QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +39,7 @@ pub(super) struct Desk {
     pub(super) blob: Blob,
     pub(super) server: Transcriber,
     pub(super) handler: Arc<TranscribeHandler>,
+    whisper: Arc<Whisper>,
     pub(super) stop: CancellationToken,
     lease: LeaseId,
 }
@@ -75,13 +78,14 @@ struct Count {
 }
 
 impl Row {
-    pub(super) fn document(&self) -> TranscriptDocument {
+    pub(super) fn document(&self) -> Document {
         let json = self.transcript_json.clone().expect("a complete transcript has its document");
-        serde_json::from_value(json).expect("the document reads back")
+        callscribe::transcript::read(&json).expect("the document reads back")
     }
 
+    /// The words of all turns, in the order in which they were said.
     pub(super) fn words(&self) -> Vec<String> {
-        self.document().words.into_iter().map(|word| word.text).collect()
+        words_of(&self.document())
     }
 }
 
@@ -93,6 +97,31 @@ pub(super) fn call(number: u64, seconds: u64, shape: Shape) -> Recording {
 /// So many seconds in which nobody speaks.
 pub(super) fn silence(seconds: u64) -> Recording {
     Recording::new(Arc::new(Script::compose(7, 1, Length::Silent(Duration::from_secs(seconds)))), Shape::ULAW)
+}
+
+/// The words of a document and their channels, in the order in which they were said.
+pub(crate) fn spoken(document: &Document) -> Vec<(Option<u8>, Word)> {
+    let mut words: Vec<_> = document.turns.iter().flat_map(|turn| turn.words.iter().map(|word| (turn.channel, word.clone()))).collect();
+    words.sort_by(|(one_channel, one), (other_channel, other)| one.start.total_cmp(&other.start).then(one_channel.cmp(other_channel)));
+    words
+}
+
+/// The words of a document, in the order in which they were said.
+pub(crate) fn words_of(document: &Document) -> Vec<String> {
+    spoken(document).into_iter().map(|(_, word)| word.text).collect()
+}
+
+/// What a text says, whoever says it, in alphabetical order.
+pub(crate) fn bag(text: &str) -> Vec<String> {
+    let said = text.lines().map(|line| line.split_once(": ").map_or(line, |(_, said)| said));
+    let mut words: Vec<String> = said.flat_map(str::split_whitespace).map(str::to_owned).collect();
+    words.sort();
+    words
+}
+
+/// Transcribers, asked with the usual settings.
+pub(crate) fn recipe(chain: Vec<Arc<dyn callscribe::asr::Transcriber>>) -> Recipe {
+    Recipe { vendor: None, chain, settings: TranscribingSettings::default(), clock: Arc::new(SystemClock) }
 }
 
 /// The words of a call as its script has them.
@@ -118,16 +147,33 @@ pub(super) async fn desk_at(s3: TestS3, blob: Blob, plan: TranscriberPlan, chang
     let mut settings = WhisperSettings::for_base_url(server.base_url().parse().expect("a URL"));
     settings.api_key = server.api_key().map(|key| key.to_owned().into());
     change(&mut settings);
-    let whisper = Whisper::new(settings, Arc::new(SystemClock)).expect("the client is built");
-    let handler = Arc::new(TranscribeHandler::new(Arc::new(whisper), blob.clone()));
+    let whisper = Arc::new(Whisper::new(settings, Arc::new(SystemClock)).expect("the client is built"));
+    let handler = Arc::new(TranscribeHandler::new(recipe(vec![whisper.clone()]), blob.clone()));
     let identity = WorkerIdentity { host: "test".to_owned(), pid: 1, kinds: vec![JobKind::Transcription] };
     let mut connection = store.connection().await.expect("a connection");
     let lease = begin_lease(&mut connection, &identity, LEASE).await.expect("a lease");
     drop(connection);
-    Desk { database, store, _s3: s3, blob, server, handler, stop: CancellationToken::new(), lease }
+    Desk { database, store, _s3: s3, blob, server, handler, whisper, stop: CancellationToken::new(), lease }
 }
 
 impl Desk {
+    /// The same desk with another worker, which has these prices.
+    pub(super) fn with_prices(self, prices: callscribe::config::PriceSettings) -> Self {
+        let chain = vec![self.whisper()];
+        self.with_chain(chain, TranscribingSettings { prices, ..TranscribingSettings::default() })
+    }
+
+    /// The same desk with another worker, which asks these.
+    pub(super) fn with_chain(mut self, chain: Vec<Arc<dyn callscribe::asr::Transcriber>>, settings: TranscribingSettings) -> Self {
+        self.handler = Arc::new(TranscribeHandler::new(Recipe { settings, ..recipe(chain) }, self.blob.clone()));
+        self
+    }
+
+    /// The client of the desk's own server.
+    pub(super) fn whisper(&self) -> Arc<dyn callscribe::asr::Transcriber> {
+        self.whisper.clone()
+    }
+
     /// Puts a call on the desk as the recordings worker leaves it: object stored, row told, job enqueued.
     pub(super) async fn put(&self, recording: &Recording) -> Waiting {
         let (size, sha256) = (recording.size_bytes(), recording.sha256());
@@ -196,16 +242,24 @@ impl Desk {
 
     /// Claims the one job that is due, runs it, and ends it with its effect.
     pub(super) async fn complete(&self) {
+        let why = self.step().await;
+        assert!(why.is_none(), "not done: {why:?}");
+    }
+
+    /// Claims the one job that is due and runs it; ends it with its effect, or says why it is not done.
+    pub(super) async fn step(&self) -> Option<Failure> {
         let job = self.claim().await;
         match self.run(&job).await {
             Outcome::Done(effect) => {
                 let mut connection = self.store.connection().await.expect("a connection");
                 let finished = finish_with(&mut connection, &job, &effect).await.expect("the finish is written");
                 assert!(matches!(finished, Finished::Written(_)), "{finished:?}");
+                drop(connection);
+                self.database.assert_consistent().await;
+                None
             }
-            other => panic!("not done: {other:?}"),
+            Outcome::Later { why, .. } | Outcome::Retry(why) | Outcome::Stop(why) => Some(why),
         }
-        self.database.assert_consistent().await;
     }
 
     /// The transcript's row and its call's status.

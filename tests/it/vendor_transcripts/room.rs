@@ -14,6 +14,7 @@ use callscribe::{
     },
     sources::Source,
     store::Store,
+    transcript::Document,
 };
 use callscribe_simulators::{
     SimulatedClock, When,
@@ -21,13 +22,14 @@ use callscribe_simulators::{
     webex::{CallSpec, CallTruth, Fault, WebexPlan},
 };
 use callscribe_worker_recordings::RecordingHandler;
-use callscribe_worker_transcribe::{TranscribeHandler, TranscriptDocument, VendorTranscripts};
+use callscribe_worker_transcribe::{Recipe, TranscribeHandler, VendorTranscripts};
 use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     harness::{self, TestS3},
+    transcribe::desk::recipe,
     webex::Office,
 };
 
@@ -90,8 +92,9 @@ struct Text {
 }
 
 impl Row {
-    pub(super) fn document(&self) -> TranscriptDocument {
-        serde_json::from_value(self.transcript_json.clone().expect("a complete transcript has its document")).expect("it reads back")
+    pub(super) fn document(&self) -> Document {
+        let json = self.transcript_json.clone().expect("a complete transcript has its document");
+        callscribe::transcript::read(&json).expect("it reads back")
     }
 }
 
@@ -162,7 +165,8 @@ impl Room {
         settings.api_key = self.server.api_key().map(|key| key.to_owned().into());
         let whisper: Arc<dyn Transcriber> = Arc::new(Whisper::new(settings, Arc::new(SystemClock)).unwrap());
         let vendor = VendorTranscripts::new([source], WAIT, self.office.clock());
-        Box::new(TranscribeHandler::taking(vendor, (self.order == Order::WebexThenWhisper).then_some(whisper), self.blob.clone()))
+        let chain = if self.order == Order::WebexThenWhisper { vec![whisper] } else { Vec::new() };
+        Box::new(TranscribeHandler::new(Recipe { vendor: Some(vendor), ..recipe(chain) }, self.blob.clone()))
     }
 
     pub(super) async fn claim(&self, kind: JobKind) -> Claimed {

@@ -12,7 +12,7 @@ use crate::vendor::{self, VendorTranscripts};
 /// Who is asked, in this order.
 pub(crate) struct Chosen<'h> {
     vendor: Option<&'h VendorTranscripts>,
-    pub(crate) transcriber: Option<Arc<dyn Transcriber>>,
+    pub(crate) chain: Vec<Arc<dyn Transcriber>>,
 }
 
 /// What was asked for is not to be had in this worker.
@@ -27,35 +27,27 @@ pub(crate) enum NotGranted {
 }
 
 impl<'h> Chosen<'h> {
-    /// As `wishes` say; never somebody else than was asked for.
-    pub(crate) fn of(
-        vendor: Option<&'h VendorTranscripts>,
-        transcriber: Option<&Arc<dyn Transcriber>>,
-        wishes: &Wishes,
-    ) -> Result<Self, NotGranted> {
+    /// As `wishes` say; never somebody else than was asked for. A model without a provider is asked of the first transcriber.
+    pub(crate) fn of(vendor: Option<&'h VendorTranscripts>, chain: &[Arc<dyn Transcriber>], wishes: &Wishes) -> Result<Self, NotGranted> {
         if wishes.is_none() {
-            return Ok(Self { vendor, transcriber: transcriber.cloned() });
+            return Ok(Self { vendor, chain: chain.to_vec() });
         }
         let otherwise = wishes.model.is_some() || wishes.language.is_some();
         let missing = |wanted: &str| {
-            let known = vendor.map(|_| vendor::PROVIDER).into_iter().chain(transcriber.map(|transcriber| transcriber.name()));
+            let known = vendor.map(|_| vendor::PROVIDER).into_iter().chain(chain.iter().map(|transcriber| transcriber.name()));
             let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
             NotGranted::NoProvider { wanted: wanted.to_owned(), known: known.join(" and ") }
         };
-        match (wishes.provider.as_deref(), transcriber) {
-            (Some(vendor::PROVIDER), _) if otherwise => Err(NotGranted::NotOfVendor(vendor::PROVIDER)),
-            (Some(vendor::PROVIDER), _) => match vendor {
-                Some(vendor) => Ok(Self { vendor: Some(vendor), transcriber: None }),
-                None => Err(missing(vendor::PROVIDER)),
-            },
-            (Some(wanted), Some(transcriber)) if wanted != transcriber.name() => Err(missing(wanted)),
-            (Some(wanted), None) => Err(missing(wanted)),
-            (None, None) => Err(NotGranted::NotOfVendor(vendor::PROVIDER)),
-            (Some(_) | None, Some(transcriber)) => {
-                let asked = transcriber.asked_for(wishes.model.as_deref(), wishes.language.as_deref());
-                Ok(Self { vendor: None, transcriber: Some(asked) })
+        let wanted = match wishes.provider.as_deref() {
+            Some(vendor::PROVIDER) if otherwise => return Err(NotGranted::NotOfVendor(vendor::PROVIDER)),
+            Some(vendor::PROVIDER) => {
+                let vendor = vendor.ok_or_else(|| missing(vendor::PROVIDER))?;
+                return Ok(Self { vendor: Some(vendor), chain: Vec::new() });
             }
-        }
+            Some(wanted) => chain.iter().find(|transcriber| transcriber.name() == wanted).ok_or_else(|| missing(wanted))?,
+            None => chain.first().ok_or(NotGranted::NotOfVendor(vendor::PROVIDER))?,
+        };
+        Ok(Self { vendor: None, chain: vec![wanted.asked_for(wishes.model.as_deref(), wishes.language.as_deref())] })
     }
 
     /// The vendor's own transcripts, if they are taken; they are of the call itself, never of a leg beside it.
@@ -65,7 +57,7 @@ impl<'h> Chosen<'h> {
 
     /// Provider and model of who is asked first.
     pub(crate) fn first(&self) -> (&'static str, &str) {
-        match (self.vendor, &self.transcriber) {
+        match (self.vendor, self.chain.first()) {
             (None, Some(transcriber)) => (transcriber.name(), transcriber.model()),
             (Some(_), _) | (None, None) => (vendor::PROVIDER, ""),
         }

@@ -1,17 +1,25 @@
-//! The worker that turns a stored recording into a transcript: the one the vendor made itself, if that is to be taken, else S3
-//! to the provider as a stream; the answer checked, and text, words and state written together.
+//! The worker that turns a stored recording into a transcript: the one the vendor made itself, if that is to be taken, else S3 to this
+//! machine, its channels and pieces to the transcribers of the chain, each piece's answer kept as it comes; joined, checked, and text,
+//! words and state written together.
 //!
 //! What lives here: the order of things and what follows from each error. How a provider is asked lives in `callscribe::asr`,
-//! how an answer is judged in `callscribe::asr::check`, how sound is heard in `callscribe::audio`.
+//! how an answer is judged in `callscribe::asr::check`, how sound is heard, cut and joined in `callscribe::audio`, what a transcript
+//! looks like in `callscribe::transcript`.
 
-mod audio;
+mod asking;
+mod chain;
 mod chosen;
 mod document;
 mod finish;
 mod handler;
+mod keep;
 mod outcomes;
+mod piece;
+mod recording;
+mod scratch;
+mod sides;
+mod sound;
 mod vendor;
 
-pub use document::{Checks, OnChannel, TranscriptDocument, UntimedTurn, VERSION};
-pub use handler::TranscribeHandler;
+pub use handler::{Recipe, TranscribeHandler};
 pub use vendor::VendorTranscripts;

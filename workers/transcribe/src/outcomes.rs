@@ -10,7 +10,7 @@ use callscribe::{
     store::StoreError,
 };
 
-use crate::{audio::AudioError, chosen::NotGranted};
+use crate::{chosen::NotGranted, scratch::ScratchError, sound::SoundFailed};
 
 /// A key, a model, a quota or a bucket is a person's to change: asked again this often meanwhile, at no attempt's cost.
 const UNTIL_SOMEONE_ACTS: Duration = Duration::from_mins(5);
@@ -32,7 +32,7 @@ pub(crate) fn of_provider(error: TranscribeError) -> Outcome {
         TranscribeError::Unreadable { .. } => Outcome::Retry(failure(Reason::UnreadableAnswer, error)),
         TranscribeError::Rejected { reason, .. } => Outcome::Stop(failure(reason, error)),
         TranscribeError::TooShort { .. } => Outcome::Stop(failure(Reason::ProviderRejected, error)),
-        TranscribeError::Audio(why) => of_audio_in_transit(why),
+        TranscribeError::Audio(why) => of_piece_in_transit(why),
     }
 }
 
@@ -41,27 +41,34 @@ pub(crate) fn of_wishes(error: NotGranted) -> Outcome {
     Outcome::Later { wait: UNTIL_SOMEONE_ACTS, why: Failure::new(Reason::ProviderMisconfigured, error) }
 }
 
-/// What follows from audio that broke off while it was sent.
-fn of_audio_in_transit(why: std::io::Error) -> Outcome {
-    match why.downcast::<AudioError>() {
-        Ok(error) => of_audio(error),
-        // only the request's own count of bytes makes another: the stream was not as long as it said
-        Err(why) => Outcome::Retry(Failure::new(Reason::StorageUnavailable, TranscribeError::Audio(why))),
+/// What follows from a piece that could not be read while it was sent: it lies on this machine's own disk.
+fn of_piece_in_transit(why: std::io::Error) -> Outcome {
+    Outcome::Retry(Failure::new(Reason::Unexpected, TranscribeError::Audio(why)))
+}
+
+/// What follows from a recording that cannot be brought here or listened to.
+pub(crate) fn of_sound(error: SoundFailed) -> Outcome {
+    let why = |reason, error: SoundFailed| Failure::new(reason, error);
+    match error {
+        SoundFailed::Scratch(ScratchError::Blob(error)) => of_blob(error),
+        SoundFailed::Scratch(ScratchError::Changed { .. }) => Outcome::Stop(why(Reason::StorageCorrupt, error)),
+        SoundFailed::Scratch(ScratchError::Disk { .. }) => {
+            Outcome::Later { wait: UNTIL_SOMEONE_ACTS, why: why(Reason::StorageUnavailable, error) }
+        }
+        SoundFailed::Unheard(_) => Outcome::Stop(why(Reason::AudioUndecodable, error)),
+        SoundFailed::Ended(_) => Outcome::Retry(why(Reason::Unexpected, error)),
     }
 }
 
-/// What follows from audio that S3 did not give, or gave otherwise than it was stored.
-pub(crate) fn of_audio(error: AudioError) -> Outcome {
-    let later = |wait, error| Outcome::Later { wait, why: Failure::new(Reason::StorageUnavailable, error) };
+/// What follows from audio that S3 did not give or take, or gave otherwise than it was stored.
+pub(crate) fn of_blob(error: BlobError) -> Outcome {
+    let later = |wait, error| Outcome::Later { wait, why: Failure::new(Reason::StorageUnavailable, ScratchError::Blob(error)) };
     match &error {
-        AudioError::Blob(BlobError::Unavailable { .. }) => later(UNTIL_STORAGE_IS_BACK, error),
-        AudioError::Blob(BlobError::Refused { .. }) => later(UNTIL_SOMEONE_ACTS, error),
-        AudioError::Blob(BlobError::NotFound { .. }) | AudioError::Changed { .. } => {
-            Outcome::Stop(Failure::new(Reason::StorageCorrupt, error))
-        }
+        BlobError::Unavailable { .. } => later(UNTIL_STORAGE_IS_BACK, error),
+        BlobError::Refused { .. } => later(UNTIL_SOMEONE_ACTS, error),
+        BlobError::NotFound { .. } => Outcome::Stop(Failure::new(Reason::StorageCorrupt, ScratchError::Blob(error))),
         // damaged on the way, perhaps: the next read tells
-        AudioError::Blob(BlobError::Corrupt { .. }) => Outcome::Retry(Failure::new(Reason::StorageCorrupt, error)),
-        AudioError::Wav(_) => Outcome::Stop(Failure::new(Reason::AudioUndecodable, error)),
+        BlobError::Corrupt { .. } => Outcome::Retry(Failure::new(Reason::StorageCorrupt, ScratchError::Blob(error))),
     }
 }
 
@@ -120,13 +127,16 @@ mod tests {
     }
 
     #[test]
-    fn audio_that_breaks_off_is_told_by_its_cause() {
-        let in_transit = |error: AudioError| word(&of_provider(TranscribeError::Audio(std::io::Error::other(error))));
-        assert_eq!(in_transit(AudioError::Changed { what: String::new() }), ("stop", Reason::StorageCorrupt));
-        assert_eq!(in_transit(AudioError::Blob(BlobError::NotFound { key: String::new() })), ("stop", Reason::StorageCorrupt));
-        let away = BlobError::Unavailable { what: "read on", source: "reset".into() };
-        assert_eq!(in_transit(AudioError::Blob(away)), ("later", Reason::StorageUnavailable));
-        let other = of_provider(TranscribeError::Audio(std::io::Error::other("shorter")));
-        assert_eq!(word(&other), ("retry", Reason::StorageUnavailable));
+    fn a_recording_that_is_not_to_be_had_is_told_by_its_cause() {
+        let gone = || BlobError::NotFound { key: String::new() };
+        let away = || BlobError::Unavailable { what: "read on", source: "reset".into() };
+        assert_eq!(word(&of_blob(gone())), ("stop", Reason::StorageCorrupt));
+        assert_eq!(word(&of_sound(SoundFailed::Scratch(ScratchError::Blob(away())))), ("later", Reason::StorageUnavailable));
+        let changed = ScratchError::Changed { what: String::new() };
+        assert_eq!(word(&of_sound(SoundFailed::Scratch(changed))), ("stop", Reason::StorageCorrupt));
+        let full = ScratchError::Disk { folder: "/tmp".into(), source: std::io::ErrorKind::StorageFull.into() };
+        assert_eq!(word(&of_sound(SoundFailed::Scratch(full))), ("later", Reason::StorageUnavailable));
+        let noise = SoundFailed::Unheard(callscribe::audio::SoundError::Empty);
+        assert_eq!(word(&of_sound(noise)), ("stop", Reason::AudioUndecodable));
     }
 }

@@ -12,21 +12,23 @@ use callscribe::{
         check::{Checked, Flag, Measures, Verdict, check},
     },
     audio::Format,
-    blob::{Blob, ObjectDescription},
+    blob::{Blob, BlobError, ObjectDescription},
     clock::Clock,
     domain::{Reason, SourceName},
     ledger::{Failure, Outcome},
     sources::{Source, SourceError, Turn, UNTIL_CONFIGURED, VendorTranscript},
     store::transcriptions::{StoredAudioRow, TranscriptTask},
     telemetry::metrics,
+    transcript::Document,
 };
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    audio::{AudioError, hear},
-    document::{Checks, TranscriptDocument, on_channels, untimed},
-    outcomes::of_audio,
+    document::{checks_of, on_channels},
+    outcomes::{of_blob, of_sound},
+    recording::Recording,
+    sound::SoundFailed,
 };
 
 /// The provider as `call_transcripts.provider` names it, whichever vendor it is.
@@ -51,7 +53,7 @@ impl std::fmt::Debug for VendorTranscripts {
 /// What came of asking.
 pub(crate) enum Asked {
     /// A transcript, with its text.
-    Made { document: Box<TranscriptDocument>, text: String },
+    Made(Box<Document>),
     /// Not yet; nothing else is to be asked meanwhile.
     NotYet(Outcome),
     /// Never, or nothing of use: the next provider's turn. With none, what `outcome` makes of it.
@@ -106,10 +108,10 @@ impl VendorTranscripts {
     }
 
     /// Asks the vendor that took the call.
-    pub(crate) async fn ask(&self, blob: &Blob, task: &TranscriptTask, row: &StoredAudioRow) -> Asked {
+    pub(crate) async fn ask(&self, recording: &Recording<'_>, task: &TranscriptTask) -> Asked {
         let asked = match self.sources.get(&task.source) {
-            Some(source) => match self.fetch(source.as_ref(), blob, task, row).await {
-                Ok(kept) => judged(blob, row, kept).await,
+            Some(source) => match self.fetch(source.as_ref(), recording.blob, task, recording.row).await {
+                Ok(kept) => judged(recording, kept).await,
                 Err(asked) => asked,
             },
             None => given_up(Reason::NoTranscript, VendorError::NoSource(task.source)),
@@ -129,7 +131,7 @@ impl VendorTranscripts {
                 Err(SourceError::Gone { .. }) => continue,
                 Err(error) => return Err(self.troubled(task, error)),
             };
-            let key = keep(blob, row, &bytes).await.map_err(|error| Asked::NotYet(of_audio(error)))?;
+            let key = keep(blob, row, &bytes).await.map_err(|error| Asked::NotYet(of_blob(error)))?;
             match source.read_transcript(offer, &bytes) {
                 Ok(transcript) => return Ok(Kept { transcript, key }),
                 Err(unrecognised) => unreadable = Some(VendorError::Unrecognised { key, what: unrecognised.what }),
@@ -209,7 +211,7 @@ impl GivenUp {
 
 /// Keeps the file as it came beside the recording, under a name that follows from its bytes: the same file twice is one object,
 /// and a file that changed under the same name is another.
-async fn keep(blob: &Blob, row: &StoredAudioRow, bytes: &Bytes) -> Result<String, AudioError> {
+async fn keep(blob: &Blob, row: &StoredAudioRow, bytes: &Bytes) -> Result<String, BlobError> {
     let sha256 = hex::encode(Sha256::digest(bytes));
     let stem = Format::stem_of(&row.object_key);
     let key = format!("{stem}.transcript-{}.json", sha256.get(..16).unwrap_or(&sha256));
@@ -221,69 +223,82 @@ async fn keep(blob: &Blob, row: &StoredAudioRow, bytes: &Bytes) -> Result<String
 }
 
 /// The document of a transcript that stands up to what can be heard in the recording.
-async fn judged(blob: &Blob, row: &StoredAudioRow, kept: Kept) -> Asked {
+async fn judged(recording: &Recording<'_>, kept: Kept) -> Asked {
     let Kept { transcript, key } = kept;
     let transcription = transcription_of(&transcript);
-    let (audio_seconds, checked) = match hear(blob, row).await {
-        Ok(heard) => {
-            (heard.wav.duration_of(heard.audio_bytes).as_secs_f64(), check(&as_far_as_timed(&transcription, &transcript), &heard.speech))
+    let (audio_seconds, checked) = match recording.sound().await {
+        Ok(sound) => {
+            let examined = &sound.examined;
+            (examined.duration.as_secs_f64(), check(&as_far_as_timed(&transcription, &transcript), &examined.speech()))
         }
         // who cannot listen to the recording can still read what the vendor heard
-        Err(AudioError::Wav(_)) => {
+        Err(SoundFailed::Unheard(_)) => {
             let verdict = Verdict::Suspect { flags: vec![Flag::CoverageUnchecked] };
             (0.0, Checked { verdict, measures: Measures::default() })
         }
-        Err(error) => return Asked::NotYet(of_audio(error)),
+        Err(error) => return Asked::NotYet(of_sound(error)),
     };
     if let Verdict::Bad { reason, what } = checked.verdict {
         return given_up(reason, VendorError::FailedChecks { key, what });
     }
-    let checks = Checks { flags: checked.flags().to_vec(), measures: checked.measures.clone() };
-    let document = TranscriptDocument {
-        speakers: on_channels(&row.channels),
-        turns: if transcription.segments.is_empty() { untimed(&transcript.turns) } else { Vec::new() },
+    let document = Document {
+        language: transcript.language.clone(),
+        speakers: on_channels(&recording.row.channels),
+        turns: transcript.turns.iter().map(|turn| turn_of(turn, transcript.language.as_deref())).collect(),
+        repairs: transcript.repairs,
         vendor_file: Some(key),
-        ..TranscriptDocument::of(PROVIDER, &transcription, audio_seconds, checks)
+        checks: checks_of(checked.flags(), &checked.measures),
+        ..Document::new(PROVIDER, transcript.form, audio_seconds)
     };
-    Asked::Made { document: Box::new(document), text: transcription.text }
+    Asked::Made(Box::new(document))
+}
+
+/// A turn as the vendor tells it; some have no times.
+fn turn_of(turn: &Turn, language: Option<&str>) -> callscribe::transcript::Turn {
+    let word = |word: &callscribe::sources::SpokenWord| callscribe::transcript::Word {
+        text: word.text.clone(),
+        start: word.span.start,
+        end: word.span.end,
+        confidence: None,
+        speaker: None,
+    };
+    callscribe::transcript::Turn {
+        speaker: Some(turn.speaker.as_str().to_owned()),
+        start: turn.span.map(|span| span.start),
+        end: turn.span.map(|span| span.end),
+        text: turn.text.clone(),
+        language: language.map(str::to_owned),
+        words: turn.words.iter().map(word).collect(),
+        ..Default::default()
+    }
 }
 
 fn is_timed(turns: &[Turn]) -> bool {
     turns.iter().all(|turn| turn.span.is_some())
 }
 
-/// The vendor's turns as every provider's answer is kept. A transcript of which some turns have no times has no segments: they
-/// would have to stand somewhere.
+/// The vendor's turns as the checks take them. A transcript of which some turns have no times has no segments: they would have to stand
+/// somewhere.
 fn transcription_of(transcript: &VendorTranscript) -> Transcription {
     let turns = &transcript.turns;
-    let segment = |turn: &Turn| {
-        let (span, speaker) = (turn.span?, Some(turn.speaker.as_str().to_owned()));
-        Some(Segment { start: span.start, end: span.end, text: turn.text.clone(), no_speech_prob: None, avg_logprob: None, speaker })
+    let segment =
+        |turn: &Turn| Some(Segment { start: turn.span?.start, end: turn.span?.end, text: turn.text.clone(), ..Segment::default() });
+    let word = |word: &callscribe::sources::SpokenWord| Word {
+        text: word.text.clone(),
+        start: word.span.start,
+        end: word.span.end,
+        ..Word::default()
     };
-    let words_of = |turn: &Turn| {
-        let speaker = turn.speaker.as_str().to_owned();
-        let word = move |word: &callscribe::sources::SpokenWord| Word {
-            text: word.text.clone(),
-            start: word.span.start,
-            end: word.span.end,
-            confidence: None,
-            speaker: Some(speaker.clone()),
-        };
-        turn.words.iter().map(word).collect::<Vec<_>>()
-    };
-    let mut words: Vec<Word> = turns.iter().flat_map(words_of).collect();
+    let mut words: Vec<Word> = turns.iter().flat_map(|turn| &turn.words).map(word).collect();
     words.sort_by(|one, other| one.start.total_cmp(&other.start));
     Transcription {
         text: turns.iter().map(|turn| turn.text.as_str()).collect::<Vec<_>>().join(" "),
         language: transcript.language.clone(),
-        duration: None,
-        billed_seconds: None,
         segments: if is_timed(turns) { turns.iter().filter_map(segment).collect() } else { Vec::new() },
         words,
         repairs: transcript.repairs,
-        request_id: None,
         model: transcript.form.to_owned(),
-        exhausted_for: None,
+        ..Transcription::default()
     }
 }
 

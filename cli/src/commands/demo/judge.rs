@@ -6,7 +6,10 @@ use callscribe::{
     domain::SessionId,
     store::call_story::{CallFilter, CallStory, call_story, list_calls},
 };
-use callscribe_simulators::webex::{CallTruth, Expected};
+use callscribe_simulators::{
+    speech::Speaker,
+    webex::{CallTruth, Expected},
+};
 
 use super::stage::Stage;
 use crate::failure::Failure;
@@ -93,11 +96,25 @@ fn about_the_recording(story: &CallStory, truth: &CallTruth) -> Vec<String> {
     [
         differs("bytes", &expected_size, &size.map(|size| size.to_string()).unwrap_or_default()),
         differs("checksum", &truth.sha256().unwrap_or_default(), &sha256.unwrap_or_default()),
-        differs("words", &words(&truth.text()), &words(text)),
+        wrong_words(truth, text),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// What each of the two says, where the transcript knows who speaks; all that is said, where it does not.
+fn wrong_words(truth: &CallTruth, text: &str) -> Option<String> {
+    let lines = || text.lines().map(|line| line.split_once(": "));
+    if text.is_empty() || lines().any(|line| line.is_none()) {
+        return differs("words", &words(&truth.text()), &words(text));
+    }
+    let wrong_of = |speaker: Speaker, label: &str| {
+        let said: Vec<_> = truth.words().into_iter().filter(|said| said.speaker == speaker).map(|said| said.word).collect();
+        let told: Vec<_> = lines().flatten().filter(|(who, _)| *who == label).map(|(_, said)| said).collect();
+        differs(&format!("words of {label}"), &words(&said.join(" ")), &words(&told.join(" ")))
+    };
+    wrong_of(Speaker::Agent, "Agent").or_else(|| wrong_of(Speaker::Customer, "Customer"))
 }
 
 /// Words as they sound: case and punctuation are the transcriber's taste.

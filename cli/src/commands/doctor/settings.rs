@@ -2,8 +2,8 @@
 
 use callscribe::{
     config::{
-        self, BlobSettings, Environment, Problem, ProcessSettings, ProviderSettings, Reader, TraceSettings, WebexSettings, WhisperSettings,
-        WorkSettings,
+        self, BlobSettings, Environment, Problem, ProcessSettings, Provider, ProviderSettings, Reader, TraceSettings, WebexSettings,
+        WhisperSettings, WorkSettings,
     },
     domain::JobKind,
     hints::Hints,
@@ -83,7 +83,7 @@ fn configured(environment: &Environment, reader: &Reader<'_>) -> (Vec<JobKind>, 
     let given = |name: &str| environment.get(name).is_some() || environment.get(&format!("{name}_FILE")).is_some();
     let (webex, bucket) = (WebexSettings::is_given(reader), given("CALL_RECORDING_BUCKET"));
     let providers = ProviderSettings::read(&mut Reader::new(environment));
-    let transcriber = (given("OPENAI_API_KEY") || given("OPENAI_BASE_URL")) && providers.whisper;
+    let transcriber = (given("OPENAI_API_KEY") || given("OPENAI_BASE_URL")) && providers.asks(Provider::Whisper);
     let is_configured = |kind: &JobKind| match kind {
         JobKind::Sync | JobKind::Enrichment | JobKind::Upkeep | JobKind::Chat => webex,
         JobKind::Recording => webex && bucket,
@@ -93,7 +93,7 @@ fn configured(environment: &Environment, reader: &Reader<'_>) -> (Vec<JobKind>, 
         (webex, "webex", "no credentials of Webex: no calls come from there"),
         (bucket, "bucket", "`CALL_RECORDING_BUCKET` is not set: no recordings are kept"),
         (
-            transcriber || !providers.whisper,
+            transcriber || !providers.asks(Provider::Whisper),
             "transcriber",
             "neither `OPENAI_API_KEY` nor `OPENAI_BASE_URL` is set: nothing is transcribed by it",
         ),

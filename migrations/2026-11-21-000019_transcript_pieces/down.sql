@@ -1,0 +1,2 @@
+DROP TABLE transcription_costs;
+DROP TABLE transcript_pieces;

@@ -1,0 +1,91 @@
+//! Several providers: who works in the background holds no worker, who cannot makes way for the next, and what is kept of doubtful answers.
+
+use std::sync::Arc;
+
+use callscribe::{
+    asr::{Transcriber, assemblyai::AssemblyAi},
+    clock::SystemClock,
+    config::{AssemblyAiSettings, TranscribingSettings, WhenDoubtful},
+    domain::Reason,
+};
+use callscribe_simulators::{
+    When, assemblyai,
+    services::{ServiceFault, ServicePlan},
+    speech::Shape,
+    transcriber::{Fault, Known},
+};
+
+use super::{
+    desk::{Desk, call, desk, truth},
+    due_again, openai, retry,
+};
+
+/// A desk with another provider behind its own, and that one's server.
+async fn two(first: Order) -> (Desk, assemblyai::AssemblyAi) {
+    let server = assemblyai::AssemblyAi::start(ServicePlan::new(&assemblyai::MODELS)).await.unwrap();
+    let key = server.api_key().to_owned();
+    let settings = AssemblyAiSettings::for_base_url(server.base_url().parse().unwrap(), key.into());
+    let other: Arc<dyn Transcriber> = Arc::new(AssemblyAi::new(settings, Arc::new(SystemClock)).unwrap());
+    let desk = desk(openai()).await;
+    let whisper = desk.whisper();
+    let chain = match first {
+        Order::WhisperFirst => vec![whisper, other],
+        Order::Alone => vec![other],
+    };
+    (desk.with_chain(chain, TranscribingSettings::default()), server)
+}
+
+#[derive(Clone, Copy)]
+enum Order {
+    WhisperFirst,
+    Alone,
+}
+
+#[tokio::test]
+async fn a_provider_that_works_in_the_background_is_asked_once_and_waited_for_without_a_worker() {
+    let (desk, server) = two(Order::Alone).await;
+    server.faults().on(ServiceFault::JobLasts { looks: 2 }, When::Always);
+    let recording = call(60, 20, Shape::ULAW);
+    let waiting = desk.put(&recording).await;
+    let mut waited = 0;
+    while let Some(why) = desk.step().await {
+        assert_eq!(why.reason, Reason::ProviderWorking, "{why:?}");
+        waited += 1;
+        assert_eq!(desk.count("SELECT count(*) AS count FROM transcript_pieces WHERE provider_job IS NOT NULL").await, 2);
+        due_again(&desk).await;
+    }
+    assert!(waited >= 2, "{waited}");
+    assert_eq!(server.taken().len(), 2, "each side was ordered once");
+    assert_eq!(desk.row(&waiting).await.words(), truth(&recording));
+}
+
+#[tokio::test]
+async fn who_refuses_a_recording_makes_way_for_the_next_and_the_transcript_says_so() {
+    let (desk, server) = two(Order::WhisperFirst).await;
+    desk.server.faults().on(Fault::Error(Known::Undecodable), When::Always);
+    let recording = call(61, 15, Shape::ULAW);
+    let waiting = desk.put(&recording).await;
+    while let Some(why) = desk.step().await {
+        assert_eq!(why.reason, Reason::ProviderWorking, "{why:?}");
+        due_again(&desk).await;
+    }
+    let row = desk.row(&waiting).await;
+    assert_eq!((row.words(), row.document().provider.as_str()), (truth(&recording), "assemblyai"));
+    assert_eq!((row.flags.first().map(String::as_str), server.taken().len()), (Some("fell_back"), 2));
+}
+
+#[tokio::test]
+async fn a_doubtful_answer_is_kept_with_its_fault_where_that_is_wished_and_never_otherwise() {
+    let desk = desk(openai()).await;
+    desk.server.faults().on(Fault::TailLost, When::Always);
+    let waiting = desk.put(&call(62, 60, Shape::ULAW)).await;
+    assert_eq!(retry(desk.outcome().await).reason, Reason::LowCoverage);
+    assert_eq!(desk.count("SELECT count(*) AS count FROM transcript_pieces").await, 0, "no bad answer is met again");
+    due_again(&desk).await;
+    let (chain, settings) = (vec![desk.whisper()], TranscribingSettings { when_doubtful: WhenDoubtful::Keep, ..Default::default() });
+    let keeping = desk.with_chain(chain, settings);
+    keeping.complete().await;
+    let row = keeping.row(&waiting).await;
+    assert_eq!(row.status, "complete");
+    assert!(row.flags.contains(&"low_coverage".to_owned()) && row.flags.contains(&"asked_twice".to_owned()), "{:?}", row.flags);
+}

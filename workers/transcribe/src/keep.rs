@@ -1,0 +1,131 @@
+//! What is kept of each piece while its transcript is made: the answer and what it cost in one transaction, or the provider's job.
+
+use std::collections::HashMap;
+
+use callscribe::{
+    asr::Transcription,
+    clock::Clock,
+    config::PriceSettings,
+    domain::{SessionId, SourceName, TranscriptId},
+    ledger::{Claimed, hold},
+    store::{
+        Store, StoreError,
+        costs::{Charge, charge, month_of, spent_since},
+        pieces::{Piece, forget_pieces, keep_piece, pieces_of},
+    },
+};
+use diesel_async::AsyncConnection;
+use futures_util::FutureExt;
+
+use crate::handler::Failed;
+
+/// The transcript that is being made, and whose job it is.
+pub(crate) struct Keeper<'h> {
+    pub(crate) store: &'h Store,
+    pub(crate) clock: &'h dyn Clock,
+    pub(crate) job: &'h Claimed,
+    pub(crate) transcript: TranscriptId,
+    pub(crate) call: &'h CallOf,
+    pub(crate) prices: &'h PriceSettings,
+}
+
+/// The call that is charged for.
+#[derive(Debug, Clone)]
+pub(crate) struct CallOf {
+    pub(crate) session_id: SessionId,
+    pub(crate) source: SourceName,
+    pub(crate) queue_name: Option<String>,
+}
+
+/// An answer that came of a piece.
+pub(crate) struct Answered<'a> {
+    pub(crate) piece: &'a str,
+    pub(crate) provider: &'static str,
+    pub(crate) provider_job: Option<String>,
+    pub(crate) transcription: &'a Transcription,
+    pub(crate) sent_seconds: f64,
+    pub(crate) trimmed_seconds: f64,
+}
+
+impl Keeper<'_> {
+    /// What is known already, by what was asked.
+    pub(crate) async fn known(&self) -> Result<HashMap<String, Piece>, StoreError> {
+        let mut connection = self.store.connection().await?;
+        let known = pieces_of(&mut connection, self.transcript).await?;
+        Ok(known.into_iter().map(|piece| (piece.piece.clone(), piece)).collect())
+    }
+
+    /// Keeps an answer and writes down what it cost. Killed before this, the piece is asked for, and paid for, once more.
+    pub(crate) async fn answered(&self, answered: &Answered<'_>) -> Result<(), Failed> {
+        let Answered { piece, provider, transcription, .. } = answered;
+        let seconds = transcription.billed_seconds.unwrap_or(answered.sent_seconds).max(0.0);
+        let amount_micros = self.prices.of(provider, &transcription.model, seconds);
+        let kept = Piece {
+            piece: (*piece).to_owned(),
+            provider: (*provider).to_owned(),
+            provider_job: answered.provider_job.clone(),
+            answer: Some(serde_json::to_value(transcription).map_err(Failed::unwritable)?),
+            asked_at: self.clock.now(),
+        };
+        let cost = Charge {
+            session_id: self.call.session_id.clone(),
+            transcript_id: self.transcript,
+            source: self.call.source,
+            queue_name: self.call.queue_name.clone(),
+            provider,
+            model: transcription.model.clone(),
+            piece: (*piece).to_owned(),
+            request_id: transcription.request_id.clone(),
+            seconds,
+            trimmed_seconds: answered.trimmed_seconds,
+            amount_micros,
+            currency: self.prices.currency.clone(),
+        };
+        self.written(kept, Some(cost)).await
+    }
+
+    /// Keeps the provider's id of work that has begun.
+    pub(crate) async fn under_way(&self, piece: &str, provider: &'static str, job: &str) -> Result<(), Failed> {
+        let kept = Piece {
+            piece: piece.to_owned(),
+            provider: provider.to_owned(),
+            provider_job: Some(job.to_owned()),
+            answer: None,
+            asked_at: self.clock.now(),
+        };
+        self.written(kept, None).await
+    }
+
+    async fn written(&self, piece: Piece, cost: Option<Charge>) -> Result<(), Failed> {
+        let (job, transcript) = (self.job, self.transcript);
+        let mut connection = self.store.connection().await?;
+        let written = connection.transaction(async move |transaction| {
+            hold(transaction, job).await?;
+            keep_piece(transaction, transcript, &piece).await?;
+            if let Some(cost) = &cost {
+                charge(transaction, cost).await?;
+            }
+            Ok::<_, Failed>(())
+        });
+        written.boxed().await
+    }
+
+    /// Forgets answers that were of no use, so that the next try does not meet them again.
+    pub(crate) async fn forget(&self, pieces: &[String]) -> Result<(), Failed> {
+        let (job, transcript) = (self.job, self.transcript);
+        let mut connection = self.store.connection().await?;
+        let forgotten = connection.transaction(async move |transaction| {
+            hold(transaction, job).await?;
+            Ok::<_, Failed>(forget_pieces(transaction, transcript, pieces).await?)
+        });
+        forgotten.boxed().await
+    }
+
+    /// Millionths spent in this calendar month, if there is a cap that they have reached.
+    pub(crate) async fn over_the_cap(&self) -> Result<Option<i64>, StoreError> {
+        let Some(cap) = self.prices.cap_micros else { return Ok(None) };
+        let mut connection = self.store.connection().await?;
+        let spent = spent_since(&mut connection, month_of(self.clock.now())).await?;
+        Ok(Some(spent).filter(|spent| *spent >= cap))
+    }
+}
