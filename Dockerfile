@@ -17,7 +17,8 @@ FROM debian:bookworm-slim AS runtime
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates tini \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --home-dir /var/lib/callscribe --create-home --shell /usr/sbin/nologin callscribe
+    && useradd --system --uid 10001 --user-group --home-dir /var/lib/callscribe --create-home --shell /usr/sbin/nologin callscribe \
+    && install --directory --owner 10001 --group 10001 /var/lib/callscribe/scratch
 COPY --from=build /callscribe /usr/local/bin/callscribe
 COPY --chmod=755 deploy/healthy /usr/local/bin/healthy
 USER 10001:10001

@@ -1,6 +1,7 @@
 //! The transcription worker against a real bucket, a real database and a transcriber that hears what it is sent.
 
 mod chain;
+mod corpus;
 pub(crate) mod desk;
 mod given_up;
 mod pieces;

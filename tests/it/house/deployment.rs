@@ -57,3 +57,14 @@ fn compose_sets_only_settings_that_exist() {
         .collect();
     assert!(unknown.is_empty(), "`.env.example` does not list these, which docker-compose.yml sets: {unknown:?}");
 }
+
+#[test]
+fn the_image_is_built_from_every_crate() {
+    let ignored = read(".dockerignore");
+    let manifest = read("Cargo.toml");
+    let (_, after) = manifest.split_once("\nmembers = [").expect("the workspace names its members");
+    let (members, _) = after.split_once(']').expect("the list ends");
+    let folders = members.split(',').map(|member| member.trim().trim_matches('"').trim_end_matches("/*"));
+    let missing: Vec<&str> = folders.filter(|folder| *folder != "." && !ignored.lines().any(|line| line == format!("!{folder}"))).collect();
+    assert!(missing.is_empty(), ".dockerignore keeps these out of the build: {missing:?}");
+}
