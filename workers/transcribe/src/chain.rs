@@ -63,8 +63,8 @@ struct Heard {
     form: Form,
     pieces: usize,
     sides: Vec<(HeardSide, Checked)>,
-    /// Some of it was asked for twice.
-    twice: bool,
+    /// First answers that failed their checks; empty when nothing was asked for twice.
+    set_aside: Vec<String>,
 }
 
 /// Why a transcriber's answer is not the call's transcript.
@@ -86,7 +86,7 @@ impl Heard {
     }
 
     fn bad_ids(&self) -> Vec<String> {
-        self.faults().flat_map(|(side, ..)| side.ids.iter().cloned()).collect()
+        self.faults().flat_map(|(side, ..)| side.ids.iter()).chain(&self.set_aside).cloned().collect()
     }
 }
 
@@ -152,7 +152,7 @@ impl Chain<'_> {
             },
         );
         let first = self.ask(transcriber.as_ref(), form, Manner::Usual, &pieces).await?;
-        let mut heard = Heard { transcriber: Arc::clone(transcriber), form, pieces: pieces.len(), sides: first, twice: false };
+        let mut heard = Heard { transcriber: Arc::clone(transcriber), form, pieces: pieces.len(), sides: first, set_aside: Vec::new() };
         let failed: Vec<_> = heard.faults().map(|(side, reason, what)| (side.channel, reason, what.to_owned())).collect();
         if failed.is_empty() {
             return Ok(heard);
@@ -164,10 +164,9 @@ impl Chain<'_> {
             pieces.iter().filter(|piece| failed.iter().any(|(channel, ..)| *channel == piece.channel)).cloned().collect();
         for second in self.ask(transcriber.as_ref(), form, Manner::Different, &again).await? {
             if let Some(first) = heard.sides.iter_mut().find(|(side, _)| side.channel == second.0.channel) {
-                *first = second;
+                heard.set_aside.extend(std::mem::replace(first, second).0.ids);
             }
         }
-        heard.twice = true;
         let fault = heard.faults().next().map(|(side, reason, what)| (side.request_ids.first().cloned(), reason, what.to_owned()));
         match fault {
             None => Ok(heard),
@@ -280,7 +279,7 @@ impl Chain<'_> {
             "form": heard.form.as_str(),
             "pieces": heard.pieces,
             "trim_silence": self.settings.trim_silence,
-            "asked_twice": heard.twice,
+            "asked_twice": !heard.set_aside.is_empty(),
         });
         if let serde_json::Value::Object(told) = told { told } else { serde_json::Map::new() }
     }
@@ -288,7 +287,7 @@ impl Chain<'_> {
     /// Every flag once, in the order in which they came up.
     fn flags(&self, heard: &Heard) -> Vec<Flag> {
         let mut flags = self.more_flags.clone();
-        flags.extend(heard.twice.then_some(Flag::AskedTwice));
+        flags.extend((!heard.set_aside.is_empty()).then_some(Flag::AskedTwice));
         for (_, checked) in &heard.sides {
             flags.extend(checked.flags());
             if let Verdict::Bad { reason, .. } = &checked.verdict {
