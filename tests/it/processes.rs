@@ -53,7 +53,8 @@ async fn sigterm_hands_back_what_the_drain_did_not_finish_and_exits_well() {
     let mut scheduler = world.start(&["scheduler"]);
     let mut worker = world.start(&["worker", "all"]);
     harness::eventually("three transcriptions are in flight", async || number(&store, IN_FLIGHT).await == 3).await;
-    harness::eventually("each side of them is asked for", async || world.transcriber.requests().total() == 6).await;
+    // two of the three have all voices on one channel, or the same on both
+    harness::eventually("each side of them is asked for", async || world.transcriber.requests().total() == 4).await;
     worker.signal(Signal::SIGTERM);
     scheduler.signal(Signal::SIGTERM);
     assert!(worker.ended().await.success());
@@ -61,6 +62,6 @@ async fn sigterm_hands_back_what_the_drain_did_not_finish_and_exits_well() {
     let back = "SELECT count(*) FROM jobs WHERE kind = 'transcription' AND state = 'ready' AND attempt = 0 AND reason = 'shut_down'";
     assert_eq!(number(&store, back).await, 3);
     assert_eq!(number(&store, "SELECT count(*) FROM call_transcripts WHERE status = 'pending'").await, 3);
-    assert_eq!(world.transcriber.requests().total(), 6, "nothing was asked again");
+    assert_eq!(world.transcriber.requests().total(), 4, "nothing was asked again");
     world.database.assert_consistent().await;
 }

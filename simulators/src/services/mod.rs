@@ -3,6 +3,7 @@
 //! Each service's paths, shapes and errors are its own; the OpenAI-compatible one has none of this, since it takes forms.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
@@ -85,12 +86,13 @@ pub(crate) struct Desk {
     pub(crate) requests: Requests,
     clock: SimulatedClock,
     taken: Mutex<Vec<Taken>>,
+    ids: AtomicU64,
 }
 
 impl Desk {
     pub(crate) fn new(plan: ServicePlan) -> Self {
         let faults = Faults::new(plan.seed, plan.faults.clone());
-        Self { faults, requests: Requests::default(), clock: SimulatedClock::real(), taken: Mutex::default(), plan }
+        Self { faults, requests: Requests::default(), clock: SimulatedClock::real(), taken: Mutex::default(), ids: AtomicU64::new(1), plan }
     }
 
     pub(crate) fn note(&self, taken: Taken) {
@@ -108,7 +110,7 @@ impl Desk {
 
     /// An id that nobody had before, in the form of a UUID.
     pub(crate) fn new_id(&self) -> String {
-        format!("00000000-0000-4000-8000-{:012}", self.requests.total() * 1_000 + u64::try_from(self.taken().len()).unwrap_or(0))
+        format!("00000000-0000-4000-8000-{:012}", self.ids.fetch_add(1, Ordering::Relaxed))
     }
 }
 
