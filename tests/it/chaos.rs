@@ -31,6 +31,9 @@ const SHORT: Duration = Duration::from_secs(20);
 /// After the last blow: every back-off, lease and pause is seconds here.
 const RECOVERY: Duration = Duration::from_mins(5);
 
+/// What the vendor answers now and then while it happens.
+const UNAVAILABLE: Fault = Fault::ServerError { at: Endpoint::Any, status: 503, body: ErrorBody::Html };
+
 /// Calls that begin before and while it happens.
 fn plan(count: u32, span: Duration) -> WebexPlan {
     let before = TimeDelta::minutes(2);
@@ -45,9 +48,8 @@ fn plan(count: u32, span: Duration) -> WebexPlan {
     let never = [Fault::NeverRecorded, Fault::NoSuchKey].into_iter().zip(1..);
     plan.faults.extend(never.map(|(fault, number)| (fault, When::sessions([plan_id(number)]))));
     let throttled = Fault::Throttled { seconds: 1, retry_after: RetryAfter::Seconds };
-    let failed = Fault::ServerError { at: Endpoint::Any, status: 503, body: ErrorBody::Html };
     plan.with(throttled, When::Chance(0.005))
-        .with(failed, When::Chance(0.02))
+        .with(UNAVAILABLE, When::Chance(0.02))
         .with(Fault::TruncatedBody, When::Chance(0.05))
         .with(Fault::ResetMidStream, When::Chance(0.05))
         .with(Fault::ExpiredAccess401, When::Chance(0.005))
@@ -67,7 +69,7 @@ struct Arena {
 }
 
 impl Arena {
-    async fn new(webex: WebexPlan) -> Self {
+    async fn new(webex: WebexPlan, span: Duration) -> Self {
         let services = harness::private_services().await;
         let transcriber = TranscriberPlan { takes: Duration::from_millis(300), ..TranscriberPlan::new(Profile::OpenAi) };
         let mut world = World::on(&services, webex, transcriber).await;
@@ -91,7 +93,8 @@ impl Arena {
             .setting("BACKOFF_MAX", "1s")
             .setting("WEBEX_CC_TIMEOUT", "3s")
             .setting("MAX_ATTEMPTS_SYNC", "1000")
-            .setting("MAX_ATTEMPTS_RECORDING", "60")
+            // what is never there outlives the blows: the last attempt tells why
+            .setting("MAX_ATTEMPTS_RECORDING", &(30 + 2 * span.as_secs()).to_string())
             .setting("MAX_ATTEMPTS_TRANSCRIPTION", "1000")
             .setting("MAX_ATTEMPTS_ENRICHMENT", "1000")
             .setting("MAX_ATTEMPTS_UPKEEP", "1000")
@@ -150,6 +153,7 @@ impl Arena {
 
     /// What must be true when everybody had time to recover.
     async fn judge(mut self) {
+        self.world.webex.faults().off(&UNAVAILABLE);
         let (world, calls) = (&self.world, i64::try_from(self.world.webex.truth().len()).unwrap());
         let store = world.database.store();
         harness::eventually_within(RECOVERY, "every call is held and over", async || {
@@ -191,7 +195,7 @@ impl Arena {
 
 async fn chaos(seed: u64, time: Duration, calls: u32) {
     println!("seed {seed}, {} s of blows: CALLSCRIBE_CHAOS_SEED={seed} make chaos", time.as_secs());
-    let mut arena = Arena::new(plan(calls, time)).await;
+    let mut arena = Arena::new(plan(calls, time), time).await;
     arena.suffer(Script::of(seed), time).await;
     arena.judge().await;
 }
