@@ -233,7 +233,7 @@ impl TranscribeHandler {
 pub(crate) struct Failed(pub(crate) LeaseLost);
 
 impl Failed {
-    /// JSON that could not be written or read back.
+    /// JSON that could not be written.
     pub(crate) fn unwritable(error: serde_json::Error) -> Self {
         Self(LeaseLost::Store(StoreError::Row { table: "transcript_pieces", what: error.to_string() }))
     }

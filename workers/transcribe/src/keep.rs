@@ -14,6 +14,7 @@ use callscribe::{
         pieces::{Piece, forget_pieces, keep_piece, pieces_of},
     },
 };
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
 use futures_util::FutureExt;
 
@@ -47,12 +48,40 @@ pub(crate) struct Answered<'a> {
     pub(crate) trimmed_seconds: f64,
 }
 
+/// A piece that a provider took in an earlier run.
+pub(crate) struct Known {
+    pub(crate) provider: String,
+    /// The provider's id of its work.
+    pub(crate) job: Option<String>,
+    pub(crate) asked_at: DateTime<Utc>,
+    /// What was heard; `None` while the provider works.
+    pub(crate) answer: Option<Transcription>,
+}
+
 impl Keeper<'_> {
-    /// What is known already, by what was asked.
-    pub(crate) async fn known(&self) -> Result<HashMap<String, Piece>, StoreError> {
-        let mut connection = self.store.connection().await?;
-        let known = pieces_of(&mut connection, self.transcript).await?;
-        Ok(known.into_iter().map(|piece| (piece.piece.clone(), piece)).collect())
+    /// Whether nothing follows a failure of this run.
+    pub(crate) fn is_last_attempt(&self) -> bool {
+        self.job.attempt >= self.job.max_attempts
+    }
+
+    /// What earlier runs know, by what was asked. Answers in a form that cannot be read are forgotten: their pieces are asked for anew.
+    pub(crate) async fn known(&self) -> Result<HashMap<String, Known>, Failed> {
+        let pieces = pieces_of(&mut *self.store.connection().await?, self.transcript).await?;
+        let mut known = HashMap::with_capacity(pieces.len());
+        let mut unreadable = Vec::new();
+        for Piece { piece, provider, provider_job: job, answer, asked_at } in pieces {
+            match answer.map(serde_json::from_value).transpose() {
+                Ok(answer) => drop(known.insert(piece, Known { provider, job, asked_at, answer })),
+                Err(error) => {
+                    tracing::warn!(transcript.id = %self.transcript, asr.piece = piece, %error, "a kept answer cannot be read: asking anew");
+                    unreadable.push(piece);
+                }
+            }
+        }
+        if !unreadable.is_empty() {
+            self.forget(&unreadable).await?;
+        }
+        Ok(known)
     }
 
     /// Keeps an answer and writes down what it cost. Killed before this, the piece is asked for, and paid for, once more.
