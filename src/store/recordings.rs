@@ -146,16 +146,28 @@ struct StoredRow {
     size_bytes: i64,
     #[diesel(sql_type = sql_types::Text)]
     sha256: String,
+    #[diesel(sql_type = sql_types::Bool)]
+    original_is_gone: bool,
 }
 
-/// The copy of a recording, if one was stored.
-pub async fn stored_copy(
+/// What is stored of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBefore {
+    /// Its bytes.
+    pub copy: StoredCopy,
+    /// All that is left of it is the copy in which something is muted.
+    pub original_is_gone: bool,
+}
+
+/// What is stored of a recording, if anything is.
+pub async fn stored_before(
     connection: &mut Connection,
     session: &SessionId,
     recording: &RecordingId,
-) -> Result<Option<StoredCopy>, StoreError> {
+) -> Result<Option<StoredBefore>, StoreError> {
     let row: Option<StoredRow> = diesel::sql_query(
-        "SELECT object_key, size_bytes, sha256 FROM call_recordings WHERE session_id = $1 AND recording_id = $2 AND status = 'stored'",
+        "SELECT object_key, size_bytes, sha256, coalesce(object_key = muted_key, false) AS original_is_gone
+         FROM call_recordings WHERE session_id = $1 AND recording_id = $2 AND status = 'stored'",
     )
     .bind::<sql_types::Text, _>(session.as_str())
     .bind::<sql_types::Text, _>(recording.as_str())
@@ -165,7 +177,8 @@ pub async fn stored_copy(
     row.map(|row| {
         let size_bytes = u64::try_from(row.size_bytes)
             .map_err(|_| StoreError::Row { table: TABLE, what: format!("`size_bytes` is {}", row.size_bytes) })?;
-        Ok(StoredCopy { object_key: row.object_key, size_bytes, sha256: row.sha256 })
+        let copy = StoredCopy { object_key: row.object_key, size_bytes, sha256: row.sha256 };
+        Ok(StoredBefore { copy, original_is_gone: row.original_is_gone })
     })
     .transpose()
 }
@@ -212,7 +225,12 @@ pub async fn mark_stored(
         "WITH stored AS (
              UPDATE call_recordings SET
                  status = 'stored', object_key = $3, size_bytes = $4, sha256 = $5, codec = $6, sample_rate_hz = $7, channels = $8,
-                 duration_ms = $9, flags = $10, stored_at = now()
+                 duration_ms = $9, flags = $10, stored_at = now(),
+                 -- a muted copy is one of these very bytes
+                 muted_key = CASE WHEN sha256 = $5 THEN muted_key END,
+                 muted_size_bytes = CASE WHEN sha256 = $5 THEN muted_size_bytes END,
+                 muted_sha256 = CASE WHEN sha256 = $5 THEN muted_sha256 END,
+                 muted_at = CASE WHEN sha256 = $5 THEN muted_at END
              WHERE session_id = $1 AND recording_id = $2 AND status NOT IN ('deleting', 'deleted')
              RETURNING session_id, recording_id),
          transcript AS (

@@ -5,7 +5,7 @@ use diesel::{OptionalExtension, QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 
 use crate::{
-    domain::{Leg, SessionId, SourceName, TranscriptId, TranscriptStatus, UnknownWord},
+    domain::{Leg, RecordingId, SessionId, SourceName, TranscriptId, TranscriptStatus, UnknownWord},
     store::{Connection, StoreError},
 };
 
@@ -35,6 +35,8 @@ pub struct TranscriptTask {
 /// A recording in S3, as it was when it was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAudioRow {
+    /// The recording.
+    pub recording_id: RecordingId,
     /// Its key in the bucket.
     pub object_key: String,
     /// Its size.
@@ -61,6 +63,8 @@ struct TaskRow {
     ended_at: DateTime<Utc>,
     #[diesel(sql_type = sql_types::Text)]
     status: String,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    recording_id: Option<String>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     object_key: Option<String>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
@@ -90,14 +94,14 @@ pub async fn share_audio(transaction: &mut Connection, id: TranscriptId) -> Resu
 /// What is to be transcribed for a transcript, and from what; `None` when there is no such transcript.
 pub async fn transcript_task(connection: &mut Connection, id: TranscriptId) -> Result<Option<TranscriptTask>, StoreError> {
     let row: Option<TaskRow> = diesel::sql_query(
-        "SELECT t.id, t.session_id, c.source, c.queue_name, t.leg, t.status, r.object_key, r.size_bytes, r.sha256, r.channel1, r.channel2,
+        "SELECT t.id, t.session_id, c.source, c.queue_name, t.leg, t.status, r.recording_id, r.object_key, r.size_bytes, r.sha256, r.channel1, r.channel2,
                 coalesce(r.stopped_at, c.end_time, r.stored_at, t.created_at) AS ended_at,
                 EXISTS (SELECT FROM call_recordings AS d WHERE d.session_id = t.session_id AND d.status IN ('deleting', 'deleted')
                           AND (d.recording_id = t.recording_id OR (t.recording_id IS NULL AND d.leg = t.leg))) AS audio_is_deleted
          FROM call_transcripts AS t
          JOIN call_interactions AS c USING (session_id)
          LEFT JOIN LATERAL (
-             SELECT object_key, size_bytes, sha256, channel1, channel2, stopped_at, stored_at FROM call_recordings
+             SELECT recording_id, object_key, size_bytes, sha256, channel1, channel2, stopped_at, stored_at FROM call_recordings
              WHERE session_id = t.session_id AND status = 'stored'
                AND (recording_id = t.recording_id OR (t.recording_id IS NULL AND leg = t.leg))
              ORDER BY stored_at LIMIT 1) AS r ON true
@@ -115,10 +119,11 @@ impl TryFrom<TaskRow> for TranscriptTask {
 
     fn try_from(row: TaskRow) -> Result<Self, StoreError> {
         let unreadable = |what: String| StoreError::Row { table: "call_transcripts", what };
-        let audio = match (row.object_key, row.size_bytes, row.sha256) {
-            (Some(object_key), Some(size), Some(sha256)) => {
+        let audio = match (row.recording_id, row.object_key, row.size_bytes, row.sha256) {
+            (Some(recording_id), Some(object_key), Some(size), Some(sha256)) => {
                 let size_bytes = u64::try_from(size).map_err(|_| unreadable(format!("its recording's size is {size}")))?;
-                Some(StoredAudioRow { object_key, size_bytes, sha256, channels: [row.channel1, row.channel2] })
+                let recording_id = RecordingId::parse(recording_id).map_err(|error| unreadable(error.to_string()))?;
+                Some(StoredAudioRow { recording_id, object_key, size_bytes, sha256, channels: [row.channel1, row.channel2] })
             }
             _ => None,
         };

@@ -21,7 +21,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use callscribe::{
-    blob::Blob,
+    blob::{Blob, apart},
     clock::Clock,
     config::RecordingSettings,
     domain::{JobKind, Leg, RecordingId, RecordingOffer, SessionId, SourceName, Wishes, priority_after},
@@ -31,7 +31,7 @@ use callscribe::{
     sources::{RecordingAnswer, Source},
     store::{
         Connection,
-        recordings::{self, RecordedCall},
+        recordings::{self, RecordedCall, StoredBefore},
         retention,
     },
     telemetry::metrics,
@@ -56,6 +56,7 @@ pub struct RecordingHandler {
     largest_bytes: u64,
     leg_provider: Option<String>,
     summaries: bool,
+    apart: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -76,13 +77,20 @@ impl RecordingHandler {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let sources = sources.into_iter().map(|source| (source.name(), source)).collect();
-        Self { sources, blob, settings, largest_bytes, leg_provider: None, summaries: false, clock }
+        Self { sources, blob, settings, largest_bytes, leg_provider: None, summaries: false, apart: false, clock }
     }
 
     /// Has the vendor asked, by jobs of their own, for the summary of every call whose recording is looked for.
     #[must_use]
     pub const fn asking_for_summaries(mut self) -> Self {
         self.summaries = true;
+        self
+    }
+
+    /// Has recordings lie apart from the copies of them in which something is muted.
+    #[must_use]
+    pub const fn keeping_originals_apart(mut self) -> Self {
+        self.apart = true;
         self
     }
 
@@ -121,21 +129,25 @@ impl RecordingHandler {
             RecordingAnswer::Purged { trace } => return Err(Trouble::Purged(trace)),
         };
         let Choice { offer, flags } = self.chosen(job, context, offered).await?;
-        refuse_deleted(context.store.connection().await?.as_mut(), job, session, &offer.recording_id).await?;
-        let is_call = offer.leg == Leg::Main && Payload::of(job)?.recording_id.is_none();
+        let before = stored_before(context.store.connection().await?.as_mut(), job, session, &offer.recording_id).await?;
+        let (is_call, anew) = (offer.leg == Leg::Main && Payload::of(job)?.recording_id.is_none(), Payload::of(job)?.anew);
+        if before.as_ref().is_some_and(|before| before.original_is_gone) && !anew {
+            // by policy: it is not brought back because its job ran once more
+            return self.next_stage(job);
+        }
+        let stem = names::stem(&call, source.org_id(), session, &offer.recording_id);
         let plan = Plan {
             source: Arc::clone(source),
             blob: self.blob.clone(),
-            stem: names::stem(&call, source.org_id(), session, &offer.recording_id),
+            stem: if self.apart { apart::apart(&stem) } else { stem },
             offer,
             call,
             flags,
             largest_bytes: self.largest_bytes,
             stop: context.stop.clone(),
         };
-        let before = recordings::stored_copy(context.store.connection().await?.as_mut(), session, &plan.offer.recording_id).await?;
         let still_there = match &before {
-            Some(before) if !Payload::of(job)?.anew => sidecar::still_there(&plan, before).await?,
+            Some(before) if !anew => sidecar::still_there(&plan, &before.copy).await?,
             Some(_) | None => None,
         };
         let copied = match still_there {
@@ -169,19 +181,19 @@ impl RecordingHandler {
         choose::main_recording(&offers).ok_or(Trouble::NothingYet(trace))
     }
 
+    /// Nothing was copied: what follows is enqueued.
+    fn next_stage(&self, job: &Claimed) -> Result<Effect, Trouble> {
+        let next = Arc::new(next_job(job)?);
+        Ok(Effect::new(move |connection| {
+            let next = Arc::clone(&next);
+            async move { enqueue_or_reopen(connection, next.as_slice()).await }.boxed()
+        }))
+    }
+
     fn effect(&self, job: &Claimed, copied: Copied, is_call: bool) -> Result<Effect, Trouble> {
         let anew = Payload::of(job)?.anew;
-        let wishes = Wishes::of(&job.payload).map_err(|_| Trouble::Poison("its wishes are not of this version"))?;
         let audio_url = self.blob.url(&copied.stored.copy.object_key);
-        let transcript = job.transcript_id;
-        let next = transcript.map(|_| NewJob {
-            priority: priority_after(job.priority),
-            source: job.source,
-            session_id: job.session_id.clone(),
-            transcript_id: transcript,
-            payload: wishes.to_payload(),
-            ..NewJob::new(JobKind::Transcription, job.key.clone())
-        });
+        let (transcript, next) = (job.transcript_id, next_job(job)?);
         let (written, before) = (Arc::new((copied.stored, audio_url, next)), job.id);
         Ok(Effect::new(move |connection| {
             let written = Arc::clone(&written);
@@ -199,6 +211,20 @@ impl RecordingHandler {
             .boxed()
         }))
     }
+}
+
+/// The transcription that follows, if a transcript is to be made.
+fn next_job(job: &Claimed) -> Result<Option<NewJob>, Trouble> {
+    let wishes = Wishes::of(&job.payload).map_err(|_| Trouble::Poison("its wishes are not of this version"))?;
+    let transcript_id = job.transcript_id;
+    Ok(transcript_id.map(|_| NewJob {
+        priority: priority_after(job.priority),
+        source: job.source,
+        session_id: job.session_id.clone(),
+        transcript_id,
+        payload: wishes.to_payload(),
+        ..NewJob::new(JobKind::Transcription, job.key.clone())
+    }))
 }
 
 /// Says that the download has begun, if the job is still ours, and reads what the call is.
@@ -226,17 +252,20 @@ fn begin<'a>(
         .boxed()
 }
 
-/// Fails when retention deleted the audio, or is about to.
-fn refuse_deleted<'a>(
+/// What is stored of the recording already. Fails when retention deleted the audio, or is about to.
+fn stored_before<'a>(
     connection: &'a mut Connection,
     job: &'a Claimed,
     session: &'a SessionId,
     recording: &'a RecordingId,
-) -> BoxFuture<'a, Result<(), Trouble>> {
+) -> BoxFuture<'a, Result<Option<StoredBefore>, Trouble>> {
     connection
         .transaction(async move |transaction| {
             hold(transaction, job).await?;
-            if retention::audio_is_gone(transaction, session, recording).await? { Err(Trouble::Deleted) } else { Ok(()) }
+            if retention::audio_is_gone(transaction, session, recording).await? {
+                return Err(Trouble::Deleted);
+            }
+            Ok(recordings::stored_before(transaction, session, recording).await?)
         })
         .boxed()
 }

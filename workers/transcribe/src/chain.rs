@@ -13,13 +13,13 @@ use callscribe::{
     ledger::{Failure, Outcome, VendorTrace},
     store::{StoreError, costs::cost_of, transcriptions::StoredAudioRow},
     telemetry::chain,
-    transcript::{Cost, Document, Policy, turns_of},
+    transcript::{Cost, Document, turns_of},
 };
 
 use crate::{
     asking::{Asking, Unanswered},
     document::{checks_of, on_channels},
-    finish::{Made, completed},
+    finish::Ending,
     keep::{Keeper, Known},
     outcomes::{of_provider, of_sound, of_store, of_transaction},
     sides::{HeardSide, Names, sides_of, spoken},
@@ -36,8 +36,7 @@ pub(crate) struct Chain<'h> {
     pub(crate) sound: &'h Sound,
     pub(crate) row: &'h StoredAudioRow,
     pub(crate) settings: &'h TranscribingSettings,
-    /// What is taken out.
-    pub(crate) redaction: Option<&'h Policy>,
+    pub(crate) ending: &'h Ending<'h>,
     /// What is to be told of the transcript whatever the checks say.
     pub(crate) more_flags: Vec<Flag>,
 }
@@ -252,7 +251,7 @@ impl Chain<'_> {
             audio.sent_seconds = document.sent_seconds, asr.provider = provider, asr.request_id = document.request_ids.first(),
             "transcribed recording"
         );
-        completed(Made { id: self.keeper.transcript, provider }, document, self.redaction)
+        self.ending.completed(provider, document).await
     }
 
     async fn cost(&self) -> Result<Option<Cost>, StoreError> {
