@@ -4,7 +4,7 @@ use diesel::{QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 
-use super::{Connection, StoreError, recordings::StoredCopy};
+use super::{Connection, Prepared, StoreError, recordings::StoredCopy};
 use crate::{
     domain::{JobId, RecordingId, SessionId, TranscriptId},
     transcript::Redaction,
@@ -19,12 +19,14 @@ struct Found {
 /// What was taken out of the complete versions of a transcript: a later version that hears less must not have said again what an
 /// earlier one took out.
 pub async fn known_redactions(connection: &mut Connection, id: TranscriptId) -> Result<Vec<Redaction>, StoreError> {
-    let rows: Vec<Found> = diesel::sql_query(
-        "SELECT redaction FROM call_transcripts AS this JOIN call_transcripts AS t USING (session_id, leg),
+    let rows: Vec<Found> = Prepared(
+        diesel::sql_query(
+            "SELECT redaction FROM call_transcripts AS this JOIN call_transcripts AS t USING (session_id, leg),
                 jsonb_array_elements(coalesce(t.transcript_json -> 'redactions', '[]')) AS redaction
          WHERE this.id = $1 AND t.status = 'complete'",
+        )
+        .bind::<sql_types::Uuid, _>(id.0),
     )
-    .bind::<sql_types::Uuid, _>(id.0)
     .load(connection)
     .await?;
     let unreadable = |error: serde_json::Error| StoreError::Row { table: "call_transcripts", what: format!("a redaction: {error}") };

@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::{
     domain::{Leg, RecordingId, SessionId, SourceName, TranscriptId, TranscriptStatus, UnknownWord},
-    store::{Connection, StoreError},
+    store::{Connection, Prepared, StoreError},
 };
 
 /// A transcript to be made.
@@ -82,10 +82,10 @@ struct TaskRow {
 /// Shares a lock on the recordings of a transcript's call, so that a deletion that is being decided is waited for, and one that comes
 /// later sees the job that runs. Call it in the transaction that reads the task, before it.
 pub async fn share_audio(transaction: &mut Connection, id: TranscriptId) -> Result<(), StoreError> {
-    diesel::sql_query(
+    Prepared(diesel::sql_query(
         "SELECT FROM call_recordings WHERE session_id = (SELECT session_id FROM call_transcripts WHERE id = $1) ORDER BY recording_id FOR SHARE",
     )
-    .bind::<sql_types::Uuid, _>(id.0)
+    .bind::<sql_types::Uuid, _>(id.0))
     .execute(transaction)
     .await?;
     Ok(())
@@ -93,7 +93,7 @@ pub async fn share_audio(transaction: &mut Connection, id: TranscriptId) -> Resu
 
 /// What is to be transcribed for a transcript, and from what; `None` when there is no such transcript.
 pub async fn transcript_task(connection: &mut Connection, id: TranscriptId) -> Result<Option<TranscriptTask>, StoreError> {
-    let row: Option<TaskRow> = diesel::sql_query(
+    let row: Option<TaskRow> = Prepared(diesel::sql_query(
         "SELECT t.id, t.session_id, c.source, c.queue_name, t.leg, t.status, r.recording_id, r.object_key, r.size_bytes, r.sha256, r.channel1, r.channel2,
                 coalesce(r.stopped_at, c.end_time, r.stored_at, t.created_at) AS ended_at,
                 EXISTS (SELECT FROM call_recordings AS d WHERE d.session_id = t.session_id AND d.status IN ('deleting', 'deleted')
@@ -107,7 +107,7 @@ pub async fn transcript_task(connection: &mut Connection, id: TranscriptId) -> R
              ORDER BY stored_at LIMIT 1) AS r ON true
          WHERE t.id = $1",
     )
-    .bind::<sql_types::Uuid, _>(id.0)
+    .bind::<sql_types::Uuid, _>(id.0))
     .get_result(connection)
     .await
     .optional()?;
@@ -143,7 +143,7 @@ impl TryFrom<TaskRow> for TranscriptTask {
 
 /// Moves a transcript to `transcribing` and its call along. Returns whether it moved, or stood there already.
 pub async fn begin_transcribing(connection: &mut Connection, id: TranscriptId, provider: &str, model: &str) -> Result<bool, StoreError> {
-    let moved: Vec<Moved> = diesel::sql_query(
+    let moved: Vec<Moved> = Prepared(diesel::sql_query(
         "WITH moved AS (
              UPDATE call_transcripts SET status = 'transcribing', provider = $2, model = $3, updated_at = now()
              WHERE id = $1 AND status IN ('pending', 'downloading', 'transcribing')
@@ -155,7 +155,7 @@ pub async fn begin_transcribing(connection: &mut Connection, id: TranscriptId, p
     )
     .bind::<sql_types::Uuid, _>(id.0)
     .bind::<sql_types::Text, _>(provider)
-    .bind::<sql_types::Text, _>(model)
+    .bind::<sql_types::Text, _>(model))
     .load(connection)
     .await?;
     Ok(!moved.is_empty())
@@ -193,8 +193,9 @@ pub struct MadeTranscript {
 
 /// Stores a transcript and moves it and its call to `complete`. Returns whether it moved: a complete one stays as it is.
 pub async fn complete_transcript(connection: &mut Connection, made: &MadeTranscript) -> Result<bool, StoreError> {
-    let moved: Vec<Moved> = diesel::sql_query(
-        "WITH moved AS (
+    let moved: Vec<Moved> = Prepared(
+        diesel::sql_query(
+            "WITH moved AS (
              UPDATE call_transcripts
              SET status = 'complete', provider = $2, model = $3, transcript_text = $4, transcript_json = $5, language = $6, flags = $7,
                  audio_seconds = $8, provider_request_id = $9, error_message = NULL, completed_at = now(), updated_at = now()
@@ -206,16 +207,17 @@ pub async fn complete_transcript(connection: &mut Connection, made: &MadeTranscr
              UPDATE call_interactions AS c SET transcript_status = 'complete'
              FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id)
          SELECT session_id FROM moved",
+        )
+        .bind::<sql_types::Uuid, _>(made.id.0)
+        .bind::<sql_types::Text, _>(made.provider)
+        .bind::<sql_types::Text, _>(&made.model)
+        .bind::<sql_types::Text, _>(&made.text)
+        .bind::<sql_types::Jsonb, _>(&made.document)
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(made.language.as_deref())
+        .bind::<sql_types::Array<sql_types::Text>, _>(&made.flags)
+        .bind::<sql_types::Double, _>(made.audio_seconds)
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(made.provider_request_id.as_deref()),
     )
-    .bind::<sql_types::Uuid, _>(made.id.0)
-    .bind::<sql_types::Text, _>(made.provider)
-    .bind::<sql_types::Text, _>(&made.model)
-    .bind::<sql_types::Text, _>(&made.text)
-    .bind::<sql_types::Jsonb, _>(&made.document)
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(made.language.as_deref())
-    .bind::<sql_types::Array<sql_types::Text>, _>(&made.flags)
-    .bind::<sql_types::Double, _>(made.audio_seconds)
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(made.provider_request_id.as_deref())
     .load(connection)
     .await?;
     Ok(!moved.is_empty())

@@ -12,7 +12,7 @@ pub use find::{FoundCall, FoundTurn, SearchError, SearchFilter, find};
 
 use crate::{
     domain::TranscriptId,
-    store::{Connection, StoreError},
+    store::{Connection, Prepared, StoreError},
     transcript::Document,
 };
 
@@ -22,7 +22,7 @@ const MOST_BYTES: usize = 900_000;
 /// Makes a transcript that is complete findable, in place of an older version of the same leg. Does nothing when the transcript is not
 /// complete or a newer version is there; may run any number of times.
 pub async fn index(connection: &mut Connection, id: TranscriptId, document: &Document) -> Result<(), StoreError> {
-    diesel::sql_query(
+    Prepared(diesel::sql_query(
         "INSERT INTO transcript_search AS s (transcript_id, session_id, leg, version, started_at, queue_name, source, config, words)
          SELECT t.id, t.session_id, t.leg, t.version, c.start_time, c.queue_name, c.source, $2::text::regconfig, to_tsvector($2::text::regconfig, $3)
          FROM call_transcripts AS t JOIN call_interactions AS c USING (session_id) WHERE t.id = $1 AND t.status = 'complete'
@@ -33,7 +33,7 @@ pub async fn index(connection: &mut Connection, id: TranscriptId, document: &Doc
     )
     .bind::<sql_types::Uuid, _>(id.0)
     .bind::<sql_types::Text, _>(languages::configuration(document.language.as_deref()))
-    .bind::<sql_types::Text, _>(said(document))
+    .bind::<sql_types::Text, _>(said(document)))
     .execute(connection)
     .await?;
     Ok(())

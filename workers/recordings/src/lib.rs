@@ -24,15 +24,14 @@ use callscribe::{
     blob::{Blob, apart},
     clock::Clock,
     config::RecordingSettings,
-    domain::{JobKind, Leg, RecordingId, RecordingOffer, SessionId, SourceName, Wishes, priority_after},
+    domain::{JobKind, Leg, RecordingOffer, SessionId, SourceName, Wishes, priority_after},
     ledger::{
         Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_anew, enqueue_or_reopen, hold, version_anew,
     },
     sources::{RecordingAnswer, Source},
     store::{
         Connection,
-        recordings::{self, RecordedCall, StoredBefore},
-        retention,
+        recordings::{self, KnownRecording, RecordedCall},
     },
     telemetry::metrics,
 };
@@ -120,7 +119,7 @@ impl RecordingHandler {
     async fn copy_recording(&self, job: &Claimed, context: &RunContext) -> Result<Effect, Trouble> {
         let session = job.session_id.as_ref().ok_or(Trouble::Poison("it names no call"))?;
         let asks_for_summary = self.summaries && Payload::of(job)?.recording_id.is_none();
-        let call = begin(context.store.connection().await?.as_mut(), job, session, asks_for_summary).await?;
+        let Begun { call, known } = begin(context.store.connection().await?.as_mut(), job, session, asks_for_summary).await?;
         let source_name = call.source;
         let source = self.sources.get(&source_name).ok_or(Trouble::NoSource(source_name))?;
         let offered = match source.recordings(session).await? {
@@ -129,7 +128,10 @@ impl RecordingHandler {
             RecordingAnswer::Purged { trace } => return Err(Trouble::Purged(trace)),
         };
         let Choice { offer, flags } = self.chosen(job, context, offered).await?;
-        let before = stored_before(context.store.connection().await?.as_mut(), job, session, &offer.recording_id).await?;
+        let before = known.into_iter().find(|known| known.recording_id == offer.recording_id);
+        if before.as_ref().is_some_and(|before| before.is_gone) {
+            return Err(Trouble::Deleted);
+        }
         let (is_call, anew) = (offer.leg == Leg::Main && Payload::of(job)?.recording_id.is_none(), Payload::of(job)?.anew);
         if before.as_ref().is_some_and(|before| before.original_is_gone) && !anew {
             // by policy: it is not brought back because its job ran once more
@@ -146,8 +148,8 @@ impl RecordingHandler {
             largest_bytes: self.largest_bytes,
             stop: context.stop.clone(),
         };
-        let still_there = match &before {
-            Some(before) if !anew => sidecar::still_there(&plan, &before.copy).await?,
+        let still_there = match before.and_then(|before| before.copy) {
+            Some(before) if !anew => sidecar::still_there(&plan, &before).await?,
             Some(_) | None => None,
         };
         let copied = match still_there {
@@ -227,7 +229,13 @@ fn next_job(job: &Claimed) -> Result<Option<NewJob>, Trouble> {
     }))
 }
 
-/// Says that the download has begun, if the job is still ours, and reads what the call is.
+/// What a run begins with.
+struct Begun {
+    call: RecordedCall,
+    known: Vec<KnownRecording>,
+}
+
+/// Says that the download has begun, if the job is still ours, and reads what the call is and what is known of its recordings.
 ///
 /// Boxed, like every transaction here: the compiler cannot yet prove an async closure that borrows to be `Send`.
 fn begin<'a>(
@@ -235,10 +243,12 @@ fn begin<'a>(
     job: &'a Claimed,
     session: &'a SessionId,
     asks_for_summary: bool,
-) -> BoxFuture<'a, Result<RecordedCall, Trouble>> {
+) -> BoxFuture<'a, Result<Begun, Trouble>> {
     connection
         .transaction(async move |transaction| {
             hold(transaction, job).await?;
+            // before the call: in the order in which holds and deletions lock
+            let known = recordings::known_recordings(transaction, session).await?;
             if let Some(transcript) = job.transcript_id {
                 recordings::begin_downloading(transaction, transcript).await?;
             }
@@ -247,25 +257,7 @@ fn begin<'a>(
                 // never due at once: there is no hint to give
                 enqueue(transaction, &[beside::summary_job(job, session, call.source)?]).await?;
             }
-            Ok(call)
-        })
-        .boxed()
-}
-
-/// What is stored of the recording already. Fails when retention deleted the audio, or is about to.
-fn stored_before<'a>(
-    connection: &'a mut Connection,
-    job: &'a Claimed,
-    session: &'a SessionId,
-    recording: &'a RecordingId,
-) -> BoxFuture<'a, Result<Option<StoredBefore>, Trouble>> {
-    connection
-        .transaction(async move |transaction| {
-            hold(transaction, job).await?;
-            if retention::audio_is_gone(transaction, session, recording).await? {
-                return Err(Trouble::Deleted);
-            }
-            Ok(recordings::stored_before(transaction, session, recording).await?)
+            Ok(Begun { call, known })
         })
         .boxed()
 }

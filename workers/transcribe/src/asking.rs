@@ -199,12 +199,11 @@ impl Asking<'_> {
         let answered = Answered {
             piece: &audio.id,
             provider: self.transcriber.name(),
-            provider_job: job,
             transcription: &transcription,
             sent_seconds: audio.duration.as_secs_f64(),
             trimmed_seconds: piece.trimmed_seconds,
         };
-        match self.keeper.answered(&answered).await {
+        match self.keeper.answered(answered).await {
             Ok(()) => Came::Heard(Box::new(HeardPiece { id: audio.id.clone(), piece, transcription })),
             Err(error) => Came::Failed(error),
         }
