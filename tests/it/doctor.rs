@@ -2,6 +2,8 @@
 
 use axum::{Json, Router, http::header, routing::get};
 use callscribe_simulators::{
+    deepgram,
+    services::ServicePlan,
     transcriber::{Profile, TranscriberPlan},
     webex::WebexPlan,
 };
@@ -164,4 +166,29 @@ async fn a_clock_far_from_the_vendors_and_a_model_nobody_has_are_told() {
     said.assert_fails_at(&["transcriber clock"]);
     assert!(said.about("transcriber clock").contains("ahead of that of 127.0.0.1"), "{said:#?}");
     assert!(said.about("transcriber").starts_with("warn 127.0.0.1 does not list model `whisper-1`; it lists `whisper-9`"), "{said:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_other_transcribers_are_tried_too_and_an_engine_that_is_not_installed_is_named() {
+    let deepgram = deepgram::Deepgram::start(ServicePlan::new(&deepgram::MODELS)).await.unwrap();
+    let mut world = world().await.setting("TRANSCRIPTION_PROVIDER", "deepgram,command");
+    world.environment.retain(|name, _| !name.starts_with("OPENAI_"));
+    let world = world
+        .setting("DEEPGRAM_BASE_URL", &deepgram.base_url())
+        .setting("DEEPGRAM_API_KEY", "wr0ng-key")
+        .setting("TRANSCRIPTION_COMMAND", "no-such-engine {audio}")
+        .setting("TRANSCRIPTION_COMMAND_OUTPUT", "vosk");
+    let said = doctor(&world, &[]).await;
+    said.assert_fails_at(&["transcriber"]);
+    assert!(
+        said.about("transcriber").contains("`no-such-engine` is not installed")
+            && said.about("transcriber").contains("`deepgram` is set up")
+    );
+    let said = doctor(&world, &["transcribe", "--deep"]).await;
+    said.assert_fails_at(&["transcription", "transcriber"]);
+    assert!(!format!("{said:?}").contains("wr0ng-key"), "{said:#?}");
+    let world = world.setting("DEEPGRAM_API_KEY", deepgram.api_key()).setting("TRANSCRIPTION_PROVIDER", "deepgram");
+    let said = doctor(&world, &["transcribe", "--deep"]).await;
+    assert_eq!(said.status, Some(0), "{said:#?}");
+    assert!(said.about("transcription").starts_with("ok a second of sound came back from `deepgram`"), "{said:#?}");
 }

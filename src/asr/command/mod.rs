@@ -6,7 +6,11 @@
 mod read;
 mod run;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -15,7 +19,7 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
 };
 
-use self::run::{LARGEST_OUTPUT_BYTES, Ran, RunError, run};
+use self::run::{LARGEST_OUTPUT_BYTES, Ran, RunError, installed, run};
 use super::{
     Answer, Audio, Form, Manner, Takes, TranscribeError, Transcriber,
     order::{Asked, Told, in_order},
@@ -57,6 +61,12 @@ impl Command {
         Self { settings, turns, patience: TURN }
     }
 
+    /// Where the program lies that would be run, if its model is there too. Runs nothing.
+    pub fn look(&self) -> Result<PathBuf, TranscribeError> {
+        self.check_model()?;
+        self.settings.lines.iter().find_map(|line| installed(program(line))).ok_or_else(|| self.not_installed())
+    }
+
     async fn turn(&self) -> Result<SemaphorePermit<'_>, TranscribeError> {
         match tokio::time::timeout(self.patience, self.turns.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
@@ -80,9 +90,12 @@ impl Command {
                 Err(error) => return Err(unavailable(format!("`{}`: {:#}", program(line), anyhow::Error::new(error)))),
             }
         }
+        Err(self.not_installed())
+    }
+
+    fn not_installed(&self) -> TranscribeError {
         let programs: Vec<String> = self.settings.lines.iter().map(|line| format!("`{}`", program(line))).collect();
-        let what = format!("{} is not installed on this machine: {}", programs.join(" or "), self.settings.engine.install());
-        Err(misconfigured(what))
+        misconfigured(format!("{} is not installed on this machine: {}", programs.join(" or "), self.settings.engine.install()))
     }
 
     fn filled(&self, line: &[String], audio: &Path, place: &Path, manner: Manner) -> Vec<String> {

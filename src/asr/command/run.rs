@@ -1,7 +1,7 @@
 //! One run of an engine: a process group of its own, low priority, no input, bounded output, an end in any case.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -59,6 +59,15 @@ pub(super) async fn run(words: &[String], directory: &Path, longest: Duration) -
     let child = child.map_err(|error| if error.kind() == std::io::ErrorKind::NotFound { RunError::NotInstalled } else { error.into() })?;
     let ran = tokio::time::timeout(longest, to_its_end(child)).await.map_err(|_| RunError::TimedOut(longest))??;
     if ran.status.code() == Some(NO_SUCH_PROGRAM) { Err(RunError::NotInstalled) } else { Ok(ran) }
+}
+
+/// Where a program lies, if it is installed.
+pub(super) fn installed(program: &str) -> Option<PathBuf> {
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(|path| path.is_file());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 fn start(words: &[String], directory: &Path) -> std::io::Result<Child> {

@@ -1,7 +1,12 @@
 //! Finding calls by what is said in them, and where in them it is said.
 
 use chrono::{DateTime, Utc};
-use diesel::{QueryableByName, pg::Pg, sql_types};
+use diesel::{
+    QueryableByName,
+    pg::Pg,
+    query_builder::{BoxedSqlQuery, SqlQuery},
+    sql_types,
+};
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use serde::Serialize;
 use serde_json::Value;
@@ -207,7 +212,7 @@ async fn calls(
                  WHERE {holds} ORDER BY started_at DESC, session_id DESC, leg DESC LIMIT $6)"
         );
         let found = load(connection, &latest, query, filter, limit).await?;
-        if i64::try_from(found.len()).is_ok_and(|found| found >= limit) {
+        if i64::try_from(found.len()).is_ok_and(|found| found >= limit) || !is_more_than_looked_through(connection, filter).await? {
             return Ok(found);
         }
     }
@@ -219,6 +224,28 @@ async fn calls(
          latest AS MATERIALIZED (SELECT * FROM said WHERE {FILTER} ORDER BY started_at DESC, session_id DESC, leg DESC LIMIT $6)"
     );
     load(connection, &by_words, query, filter, limit).await
+}
+
+/// Whether a filter lets more pass than are looked through; of fewer, each was looked at.
+async fn is_more_than_looked_through(connection: &mut Connection, filter: &SearchFilter) -> Result<bool, StoreError> {
+    // `$1` has its place in the filter's text, and no part in it
+    let statement = format!(
+        "SELECT $1::text AS text FROM (SELECT count(*) AS rows FROM (
+             SELECT FROM transcript_search WHERE {FILTER} LIMIT {LOOKED_THROUGH}) AS passing) AS counted WHERE rows >= {LOOKED_THROUGH}"
+    );
+    let rows: Vec<Text> = filtered(statement, "", filter).load(connection).await?;
+    Ok(!rows.is_empty())
+}
+
+/// A statement with its query as `$1` and its filter as `$2` to `$5`.
+fn filtered(statement: String, query: &str, filter: &SearchFilter) -> BoxedSqlQuery<'static, Pg, SqlQuery> {
+    diesel::sql_query(statement)
+        .into_boxed::<Pg>()
+        .bind::<sql_types::Text, _>(query.to_owned())
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(filter.source.map(SourceName::as_str))
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(filter.queue.clone())
+        .bind::<sql_types::Nullable<sql_types::Timestamptz>, _>(filter.since)
+        .bind::<sql_types::Nullable<sql_types::Timestamptz>, _>(filter.until)
 }
 
 /// Transcripts that PostgreSQL expects to hold the words of a query, whatever their order.
@@ -243,16 +270,7 @@ async fn load(
          FROM latest AS s JOIN call_interactions AS c USING (session_id) JOIN call_transcripts AS t ON t.id = s.transcript_id
          ORDER BY s.started_at DESC, s.session_id DESC, s.leg DESC"
     );
-    Ok(diesel::sql_query(statement)
-        .into_boxed::<Pg>()
-        .bind::<sql_types::Text, _>(query.to_owned())
-        .bind::<sql_types::Nullable<sql_types::Text>, _>(filter.source.map(SourceName::as_str))
-        .bind::<sql_types::Nullable<sql_types::Text>, _>(filter.queue.clone())
-        .bind::<sql_types::Nullable<sql_types::Timestamptz>, _>(filter.since)
-        .bind::<sql_types::Nullable<sql_types::Timestamptz>, _>(filter.until)
-        .bind::<sql_types::BigInt, _>(limit)
-        .load(connection)
-        .await?)
+    Ok(filtered(statement, query, filter).bind::<sql_types::BigInt, _>(limit).load(connection).await?)
 }
 
 /// The calls with the turns that say it: one question for all of them.

@@ -90,10 +90,11 @@ async fn examine(subject: &Subject, deep: bool) -> Vec<Finding> {
     if let (Some(settings), Some(store), Some(hints)) = (&subject.webex, &subject.store, &subject.hints) {
         checks.push(bounded("webex", PATIENCE, webex::check(settings, store, hints)));
     }
+    let patience = if deep { DEEP_PATIENCE } else { PATIENCE };
     if let Some(settings) = &subject.transcriber {
-        let patience = if deep { DEEP_PATIENCE } else { PATIENCE };
         checks.push(bounded("transcriber", patience, transcriber::check(settings, deep)));
     }
+    checks.push(bounded("transcriber", patience, transcriber::check_others(&subject.others, deep)));
     if let Some(settings) = &subject.traces {
         checks.push(bounded("traces", PATIENCE, traces::check(settings)));
     }

@@ -2,8 +2,8 @@
 
 use callscribe::{
     config::{
-        self, BlobSettings, Environment, Problem, ProcessSettings, Provider, ProviderSettings, Reader, TraceSettings, WebexSettings,
-        WhisperSettings, WorkSettings,
+        self, AssemblyAiSettings, BlobSettings, CommandSettings, DeepgramSettings, Environment, Problem, ProcessSettings, Provider,
+        ProviderSettings, Reader, TraceSettings, WebexSettings, WhisperSettings, WorkSettings,
     },
     domain::JobKind,
     hints::Hints,
@@ -26,7 +26,17 @@ pub(super) struct Subject {
     pub(super) bucket: Option<BlobSettings>,
     pub(super) webex: Option<WebexSettings>,
     pub(super) transcriber: Option<WhisperSettings>,
+    /// The others of `TRANSCRIPTION_PROVIDER` that have settings of their own.
+    pub(super) others: Others,
     pub(super) traces: Option<TraceSettings>,
+}
+
+/// Transcribers beside `whisper`.
+#[derive(Default)]
+pub(super) struct Others {
+    pub(super) deepgram: Option<DeepgramSettings>,
+    pub(super) assemblyai: Option<AssemblyAiSettings>,
+    pub(super) command: Option<CommandSettings>,
 }
 
 /// Reads the settings for `kinds`, or for all that is configured when none is given.
@@ -59,6 +69,11 @@ pub(super) fn read(environment: &Environment, kinds: &[JobKind]) -> (Subject, Ve
         bucket: settings.storage.filter(|_| usable(&["AWS_", "S3_", "CALL_RECORDING_"])),
         webex: settings.webex,
         transcriber: settings.transcription.filter(|_| usable(&["OPENAI_", "TRANSCRIPTION_"])),
+        others: Others {
+            deepgram: settings.deepgram.filter(|_| usable(&["DEEPGRAM_", "TRANSCRIPTION_"])),
+            assemblyai: settings.assemblyai.filter(|_| usable(&["ASSEMBLYAI_", "TRANSCRIPTION_"])),
+            command: settings.command.filter(|_| usable(&["TRANSCRIPTION_"])),
+        },
         traces: traces.filter(|_| usable(&["OTEL_"])),
     };
     (subject, told)
@@ -83,7 +98,14 @@ fn configured(environment: &Environment, reader: &Reader<'_>) -> (Vec<JobKind>, 
     let given = |name: &str| environment.get(name).is_some() || environment.get(&format!("{name}_FILE")).is_some();
     let (webex, bucket) = (WebexSettings::is_given(reader), given("CALL_RECORDING_BUCKET"));
     let providers = ProviderSettings::read(&mut Reader::new(environment));
-    let transcriber = (given("OPENAI_API_KEY") || given("OPENAI_BASE_URL")) && providers.asks(Provider::Whisper);
+    let is_set_up = |provider: &Provider| match provider {
+        Provider::Whisper => given("OPENAI_API_KEY") || given("OPENAI_BASE_URL"),
+        Provider::Deepgram => given("DEEPGRAM_API_KEY"),
+        Provider::AssemblyAi => given("ASSEMBLYAI_API_KEY"),
+        Provider::AwsTranscribe => bucket,
+        Provider::Command => given("TRANSCRIPTION_COMMAND"),
+    };
+    let transcriber = providers.chain.iter().any(is_set_up);
     let is_configured = |kind: &JobKind| match kind {
         JobKind::Sync | JobKind::Enrichment | JobKind::Upkeep | JobKind::Chat => webex,
         JobKind::Recording => webex && bucket,
@@ -93,9 +115,9 @@ fn configured(environment: &Environment, reader: &Reader<'_>) -> (Vec<JobKind>, 
         (webex, "webex", "no credentials of Webex: no calls come from there"),
         (bucket, "bucket", "`CALL_RECORDING_BUCKET` is not set: no recordings are kept"),
         (
-            transcriber || !providers.asks(Provider::Whisper),
+            transcriber || providers.chain.is_empty(),
             "transcriber",
-            "neither `OPENAI_API_KEY` nor `OPENAI_BASE_URL` is set: nothing is transcribed by it",
+            "no key or address of any that `TRANSCRIPTION_PROVIDER` names, such as `OPENAI_API_KEY`: nothing is transcribed by them",
         ),
     ];
     let off = off.into_iter().filter(|(given, ..)| !given).map(|(_, check, found)| Finding::off(check, found)).collect();

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use callscribe::{
     asr::{
         Answer, Manner, TranscribeError, Transcriber,
+        assemblyai::AssemblyAi,
+        command::Command,
+        deepgram::Deepgram,
         whisper::{Looked, Whisper},
     },
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     config::WhisperSettings,
     telemetry::chain,
 };
 
-use super::{clock, finding::Finding, tone::Tone};
+use super::{clock, finding::Finding, settings::Others, tone::Tone};
 
 const CHECK: &str = "transcriber";
 
@@ -35,6 +38,38 @@ pub(super) async fn check(settings: &WhisperSettings, deep: bool) -> Vec<Finding
     findings
 }
 
+/// The other transcribers: an engine is looked for on this machine; services have nothing to look at, so only `--deep` tries them.
+pub(super) async fn check_others(others: &Others, deep: bool) -> Vec<Finding> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let services = [
+        others.deepgram.clone().map(|settings| Deepgram::new(settings, Arc::clone(&clock)).map(boxed)),
+        others.assemblyai.clone().map(|settings| AssemblyAi::new(settings, Arc::clone(&clock)).map(boxed)),
+    ];
+    let mut findings = Vec::new();
+    for service in services.into_iter().flatten() {
+        match service {
+            Ok(service) if deep => findings.push(transcribes(service.as_ref()).await),
+            Ok(service) => {
+                findings.push(Finding::ok(CHECK, format!("`{}` is set up; `--deep` tells whether it takes the key", service.name())))
+            }
+            Err(error) => findings.push(Finding::fail(CHECK, chain(&error), "docs/CONFIGURATION.md lists the settings of the transcriber")),
+        }
+    }
+    if let Some(settings) = &others.command {
+        let command = Command::new(settings.clone());
+        findings.push(match command.look() {
+            Ok(_) if deep => transcribes(&command).await,
+            Ok(program) => Finding::ok(CHECK, format!("`{}` is installed; `--deep` runs it", program.display())),
+            Err(error) => failed(&error),
+        });
+    }
+    findings
+}
+
+fn boxed(transcriber: impl Transcriber) -> Box<dyn Transcriber> {
+    Box::new(transcriber)
+}
+
 fn model(looked: &Looked, host: &str, model: &str) -> Finding {
     match &looked.models {
         Some(models) if models.iter().any(|known| known == model) => Finding::ok(CHECK, format!("{host} has model `{model}`")),
@@ -53,12 +88,15 @@ fn model(looked: &Looked, host: &str, model: &str) -> Finding {
     }
 }
 
-async fn transcribes(whisper: &Whisper) -> Finding {
+async fn transcribes(transcriber: &dyn Transcriber) -> Finding {
     const DEEP: &str = "transcription";
-    match whisper.transcribe(&Tone::default(), Manner::Usual).await {
-        Ok(Answer::Made(heard)) => Finding::ok(DEEP, format!("a second of sound came back with {} words", heard.words.len())),
-        Ok(Answer::Underway(work)) => Finding::ok(DEEP, format!("a second of sound was taken as job `{}`", work.job)),
-        Err(TranscribeError::TooShort { .. }) => Finding::ok(DEEP, "a second of sound was read, and is too short for this server"),
+    let name = transcriber.name();
+    match transcriber.transcribe(&Tone::default(), Manner::Usual).await {
+        Ok(Answer::Made(heard)) => Finding::ok(DEEP, format!("a second of sound came back from `{name}` with {} words", heard.words.len())),
+        Ok(Answer::Underway(work)) => Finding::ok(DEEP, format!("a second of sound was taken by `{name}` as job `{}`", work.job)),
+        Err(TranscribeError::TooShort { .. }) => {
+            Finding::ok(DEEP, format!("a second of sound was read by `{name}`, and is too short for it"))
+        }
         Err(error) => Finding { check: DEEP, ..failed(&error) },
     }
 }
@@ -66,10 +104,10 @@ async fn transcribes(whisper: &Whisper) -> Finding {
 fn failed(error: &TranscribeError) -> Finding {
     let fix = match error {
         TranscribeError::Unavailable { .. } | TranscribeError::Down { .. } | TranscribeError::Unreadable { .. } => {
-            "is the server running where `OPENAI_BASE_URL` points to, and does a firewall or proxy let us through?"
+            "is the transcriber running where its settings point to, and does a firewall or proxy let us through?"
         }
         TranscribeError::Misconfigured { .. } => {
-            "compare `OPENAI_API_KEY`, `TRANSCRIPTION_MODEL` and the account's balance with the provider's"
+            "compare its key, its model and the account's balance with the provider's: docs/TRANSCRIBERS.md says what each needs"
         }
         TranscribeError::RateLimited { .. } | TranscribeError::NoTurn { .. } => "ask again later; the provider limits this account",
         TranscribeError::Rejected { .. } | TranscribeError::TooShort { .. } | TranscribeError::Audio(_) => {
