@@ -122,15 +122,18 @@ pub struct CompleteVersion {
     /// When it was complete.
     #[diesel(sql_type = sql_types::Timestamptz)]
     pub completed_at: DateTime<Utc>,
+    /// It counts; else it is on trial.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub counts: bool,
     /// The document.
     #[diesel(sql_type = sql_types::Jsonb)]
     pub transcript_json: Value,
 }
 
-/// All complete versions of a leg's transcript, oldest first; the last one counts.
+/// All complete versions of a leg's transcript, oldest first; the last of those that count is its transcript.
 pub async fn complete_versions(connection: &mut Connection, session: &SessionId, leg: &str) -> Result<Vec<CompleteVersion>, StoreError> {
     Ok(diesel::sql_query(
-        "SELECT leg, version, provider, model, completed_at, transcript_json FROM call_transcripts
+        "SELECT leg, version, provider, model, completed_at, counts, transcript_json FROM call_transcripts
          WHERE session_id = $1 AND leg = $2 AND status = 'complete' ORDER BY version",
     )
     .bind::<sql_types::Text, _>(session.as_str())
