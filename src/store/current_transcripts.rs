@@ -76,6 +76,7 @@ pub async fn current_transcripts(
     after: Option<&After>,
     calls: i64,
 ) -> Result<Vec<CurrentTranscript>, StoreError> {
+    // OFFSET 0 keeps the view to itself, asked once per call: joined into the rest it is made of all transcripts for every page
     let statement = "SELECT c.session_id, c.source, c.start_time, c.direction, c.ani, c.dnis, c.agent_name, c.transcript_status,
                 t.leg, t.version, t.transcript_json, r.object_key
          FROM (SELECT * FROM call_interactions
@@ -84,7 +85,7 @@ pub async fn current_transcripts(
                  AND ($4::timestamptz IS NULL OR start_time >= $4) AND ($5::timestamptz IS NULL OR start_time < $5)
                  AND ($6::timestamptz IS NULL OR (start_time, session_id) > ($6, $7::text))
                ORDER BY start_time, session_id LIMIT $8) AS c
-         LEFT JOIN LATERAL (SELECT * FROM current_transcripts WHERE session_id = c.session_id) AS t ON true
+         LEFT JOIN LATERAL (SELECT * FROM current_transcripts WHERE session_id = c.session_id OFFSET 0) AS t ON true
          LEFT JOIN LATERAL (
              SELECT object_key FROM call_recordings
              WHERE session_id = c.session_id AND status = 'stored' AND (recording_id = t.recording_id OR (t.recording_id IS NULL AND leg = t.leg))
