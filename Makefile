@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
+# what is off by default is checked and tested, too
+OPTIONAL := --features callscribe-cli/aws-transcribe
 SHELL_SCRIPTS := .ci/run deploy/healthy $(wildcard scripts/*.sh)
 
 .PHONY: help
@@ -20,16 +22,16 @@ demo: setup ## see it work: 25 simulated calls synced, recorded and transcribed 
 
 .PHONY: test
 test: setup ## run the whole suite; every test brings services of its own
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace $(OPTIONAL)
 
 .PHONY: chaos
 chaos: setup ## some minutes of kills, freezes and broken connections; prints its seed (CALLSCRIBE_CHAOS_SEED, CALLSCRIBE_CHAOS_MINUTES)
-	$(CARGO) test --workspace --test it chaos::some_minutes -- --ignored --nocapture
+	$(CARGO) test --workspace $(OPTIONAL) --test it chaos::some_minutes -- --ignored --nocapture
 
 .PHONY: lint
 lint: ## check formatting, lints and shell scripts; change nothing
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace $(OPTIONAL) --all-targets -- -D warnings
 	@if command -v shellcheck >/dev/null 2>&1; then shellcheck $(SHELL_SCRIPTS) && echo "shellcheck: clean"; \
 	else echo "shellcheck is not here: shell scripts were not checked"; fi
 
@@ -48,7 +50,7 @@ bench: setup ## measure throughput, latency and memory (release build); prints r
 
 .PHONY: docs
 docs: ## regenerate the documents that are generated from the code
-	CALLSCRIBE_WRITE_DOCS=1 $(CARGO) test --package callscribe-cli --test it house::documents
+	CALLSCRIBE_WRITE_DOCS=1 $(CARGO) test --workspace $(OPTIONAL) --test it house::documents
 
 .PHONY: env
 env: ## write a .env with fresh secrets for docker compose; never overwrites one

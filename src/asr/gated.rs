@@ -83,6 +83,10 @@ impl Transcriber for Gated {
     async fn collect(&self, audio: &dyn Audio, job: &str) -> Result<Answer, TranscribeError> {
         self.through(self.inner.collect(audio, job)).await
     }
+
+    async fn release(&self, audio: &str, job: &str) -> Result<(), TranscribeError> {
+        self.inner.release(audio, job).await
+    }
 }
 
 /// What an answer tells of the provider. A recording that it refuses by name is an answer like any other; one that it fails at may be

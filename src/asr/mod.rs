@@ -292,4 +292,10 @@ pub trait Transcriber: Send + Sync + 'static {
         let what = format!("`{}` does not work in the background: nothing is known of its job `{job}` for `{}`", self.name(), audio.id());
         Err(TranscribeError::Misconfigured { what, trace: VendorTrace::default() })
     }
+
+    /// The result of work that was begun for the audio `audio` is kept, or of no use: what is held of it besides is to go. Twice is once.
+    async fn release(&self, audio: &str, job: &str) -> Result<(), TranscribeError> {
+        tracing::trace!(asr.provider = self.name(), asr.audio = audio, asr.job = job, "nothing is held of this work");
+        Ok(())
+    }
 }

@@ -1,8 +1,9 @@
 //! S3: recordings in as a stream, recordings out as a stream, in memory that does not grow with them.
 //!
 //! What lives here: the client, uploads in parts, reads by range, the clearing away of uploads that died. What does not:
-//! what an object is called and what it means.
+//! what an object means, and what it is called but for where recordings lie apart.
 
+pub mod apart;
 mod body;
 mod checksum;
 mod client;

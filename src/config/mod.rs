@@ -67,7 +67,7 @@ pub use providers::{Provider, ProviderSettings};
 pub use reader::{Environment, Problem, Problems, Reader, Setting};
 pub use reconcile::ReconcileSettings;
 pub use recording::RecordingSettings;
-pub use redaction::RedactionSettings;
+pub use redaction::{RedactedAudio, RedactionSettings};
 pub use redis::RedisSettings;
 pub use retention::{Ages, RetentionSettings};
 pub use slo::SloSettings;

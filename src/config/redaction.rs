@@ -5,6 +5,26 @@ use regex::Regex;
 use super::{Reader, Setting};
 use crate::transcript::Policy;
 
+/// What becomes of audio in which something was said that is taken out of transcripts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RedactedAudio {
+    /// It stays as it was recorded.
+    #[default]
+    Untouched,
+    /// A muted copy is made, and the original lies apart.
+    Apart,
+    /// A muted copy is made, and the original is deleted.
+    Deleted,
+}
+
+impl RedactedAudio {
+    /// Whether copies are made in which something is muted.
+    #[must_use]
+    pub fn mutes(self) -> bool {
+        self != Self::Untouched
+    }
+}
+
 /// What is taken out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RedactionSettings {
@@ -12,6 +32,8 @@ pub struct RedactionSettings {
     kinds: Vec<String>,
     /// `REDACTION_PATTERNS`: names and patterns, each of which was read as one.
     patterns: Vec<(String, String)>,
+    /// `REDACTION_AUDIO`: what becomes of the audio.
+    pub audio: RedactedAudio,
 }
 
 const KINDS: [&str; 4] = ["cards", "national_ids", "phones", "emails"];
@@ -20,14 +42,21 @@ impl RedactionSettings {
     const REDACTION: Setting = Setting::optional(
         "REDACTION",
         "What is taken out of transcripts before they are stored, text, words and exports alike: any of `cards,national_ids,phones,emails`. What was \
-         said stays in the recording alone, as long as that is kept",
+         said stays in the recording alone, as long as that is kept: see `REDACTION_AUDIO`",
     );
     const PATTERNS: Setting = Setting::optional(
         "REDACTION_PATTERNS",
         "Regular expressions for what else is taken out, by name, separated by `;`: `policy=\\bP-[0-9]{6}\\b;member=\\bM[0-9]+\\b`",
     );
+    const AUDIO: Setting = Setting::new(
+        "REDACTION_AUDIO",
+        "untouched",
+        "What becomes of the audio. `untouched`: it stays as it was recorded. `apart`: recordings are stored under `originals/`, and a copy in which what \
+         was taken out is muted, padded by a quarter of a second, where they would lie otherwise; give few people a right to `originals/*`. `deleted`: the \
+         original is deleted once the copy is there, unless the call is on legal hold. The same for all processes",
+    );
     /// What this concern reads.
-    pub const SETTINGS: &'static [Setting] = &[Self::REDACTION, Self::PATTERNS];
+    pub const SETTINGS: &'static [Setting] = &[Self::REDACTION, Self::PATTERNS, Self::AUDIO];
 
     /// Reads the group.
     pub fn read(reader: &mut Reader<'_>) -> Self {
@@ -54,7 +83,23 @@ impl RedactionSettings {
                 None => reader.complain(Self::PATTERNS.name, "is not usable: write `name=pattern`, more of them separated by `;`"),
             }
         }
+        settings.audio = match reader.text(&Self::AUDIO).as_deref() {
+            Some("untouched") | None => RedactedAudio::Untouched,
+            Some("apart") => RedactedAudio::Apart,
+            Some("deleted") => RedactedAudio::Deleted,
+            Some(other) => {
+                reader.complain(Self::AUDIO.name, format!("is not usable: `{other}` is none of `untouched`, `apart` and `deleted`"));
+                RedactedAudio::Untouched
+            }
+        };
+        if settings.audio.mutes() && settings.takes_nothing_out() {
+            reader.complain(Self::AUDIO.name, "has nothing to mute: name it with `REDACTION` or `REDACTION_PATTERNS`");
+        }
         settings
+    }
+
+    fn takes_nothing_out(&self) -> bool {
+        self.kinds.is_empty() && self.patterns.is_empty()
     }
 
     /// The policy, if anything is taken out.
@@ -69,7 +114,7 @@ impl RedactionSettings {
             emails: names("emails"),
             custom: custom.collect(),
         };
-        (*self != Self::default()).then_some(policy)
+        (!self.takes_nothing_out()).then_some(policy)
     }
 }
 
@@ -107,5 +152,9 @@ mod tests {
         for bad in ["policy", "policy=(", "Policy=x", "=x"] {
             assert!(read(&[("REDACTION_PATTERNS", bad)]).unwrap_err().contains("REDACTION_PATTERNS"), "{bad}");
         }
+        for lone in [[("REDACTION_AUDIO", "muted"), ("REDACTION", "cards")], [("REDACTION_AUDIO", "apart"), ("REDACTION", "")]] {
+            assert!(read(&lone).unwrap_err().contains("REDACTION_AUDIO"), "{lone:?}");
+        }
+        assert_eq!(read(&[("REDACTION_AUDIO", "deleted"), ("REDACTION", "cards")]).unwrap().audio, RedactedAudio::Deleted);
     }
 }

@@ -68,6 +68,8 @@ vocabulary! {
         ProviderWorking = "provider_working",
         /// This month's cap on what transcription may cost is reached.
         CostCapReached = "cost_cap_reached",
+        /// An original that is to be deleted is still needed: the call is on legal hold, or its recording is being worked on.
+        OriginalNeeded = "original_needed",
         /// The answer could not be read.
         UnreadableAnswer = "unreadable_answer",
         /// The vendor has not offered its own transcript yet.
@@ -130,6 +132,7 @@ impl Reason {
             | Self::SummaryNotReady
             | Self::ProviderWorking
             | Self::CostCapReached
+            | Self::OriginalNeeded
             | Self::ProviderUnavailable
             | Self::ProviderMisconfigured
             | Self::UnreadableAnswer
@@ -200,6 +203,9 @@ impl Reason {
             Self::ProviderWorking => "nothing: the transcriber is asked again soon",
             Self::CostCapReached => {
                 "raise TRANSCRIPTION_MONTHLY_CAP, or wait for the month to end: jobs wait and go on by themselves; `callscribe costs` says what it went on"
+            }
+            Self::OriginalNeeded => {
+                "nothing while it is held: `callscribe calls release` lets a call go, and its original is deleted within a day"
             }
             Self::UnreadableAnswer => "check that OPENAI_BASE_URL is a transcriber; report a bug with the error text",
             Self::TranscriptNotReady => "nothing: it is asked for again until WEBEX_CC_TRANSCRIPT_WAIT is over",

@@ -68,7 +68,12 @@ impl Reason {
             | Self::LanguageMismatch
             | Self::ProviderWorking
             | Self::UnreadableAnswer => ReasonClass::Provider,
-            Self::RecordingEmpty | Self::NotAudio | Self::AudioUndecodable | Self::AudioDeleted | Self::Cancelled => ReasonClass::Data,
+            Self::RecordingEmpty
+            | Self::NotAudio
+            | Self::AudioUndecodable
+            | Self::AudioDeleted
+            | Self::OriginalNeeded
+            | Self::Cancelled => ReasonClass::Data,
             Self::RecordingTooLarge
             | Self::HostNotAllowed
             | Self::LoginNeeded
@@ -132,6 +137,7 @@ impl Reason {
             Self::CostCapReached => {
                 "Jobs that would cost money wait, at no attempt's cost, until the cap is raised or the next month begins; an alert says so."
             }
+            Self::OriginalNeeded => "It looks again every few hours, at no attempt's cost, and deletes the original once nothing needs it.",
             Self::VendorUnavailable | Self::ProviderUnavailable => {
                 "While it is down for everyone, its jobs wait at no attempt's cost, one request at a time probes, and they go on by themselves. What fails while others are answered is tried again with growing pauses until the attempts of `MAX_ATTEMPTS_<KIND>` are used up; then the job is dead and stays for a person."
             }
@@ -184,6 +190,7 @@ impl Reason {
             Self::StorageCorrupt => commands.extend([again(" --from recording --dry-run"), again(" --from recording --rate 1/s")]),
             Self::Cancelled => commands.push(again(" --state cancelled --dry-run")),
             Self::AudioDeleted => commands.push("callscribe deletions".to_owned()),
+            Self::OriginalNeeded => commands.push("callscribe calls holds".to_owned()),
             Self::RecordingPurged
             | Self::RecordingNotReady
             | Self::TranscriptNotReady

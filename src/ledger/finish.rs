@@ -11,7 +11,7 @@ use crate::{
     domain::{JobId, JobState, LeaseId, Reason, TranscriptId},
     ledger::{Claimed, Effect, Hint, VendorTrace},
     store::{
-        Connection, StoreError,
+        Connection, Prepared, StoreError,
         transcripts::{self, TranscriptTrouble},
     },
 };
@@ -35,8 +35,9 @@ struct Id {
 
 /// Marks jobs without an effect as done, in one statement. Returns those that were still held.
 pub async fn finish_done(connection: &mut Connection, lease: LeaseId, jobs: &[(JobId, i32)]) -> Result<Vec<JobId>, StoreError> {
-    let rows: Vec<Id> = diesel::sql_query(
-        "WITH ended AS (
+    let rows: Vec<Id> = Prepared(
+        diesel::sql_query(
+            "WITH ended AS (
          UPDATE jobs SET state = 'done', finished_at = clock_timestamp()
          FROM unnest($1::bigint[], $2::integer[]) AS f (id, run)
          WHERE jobs.id = f.id AND jobs.run = f.run AND jobs.lease_id = $3 AND jobs.state = 'running'
@@ -47,10 +48,11 @@ pub async fn finish_done(connection: &mut Connection, lease: LeaseId, jobs: &[(J
                 (sum(extract(epoch FROM took)) * 1000)::bigint FROM ended GROUP BY 3, 4
          ON CONFLICT (minute, backend, kind, source) DO UPDATE SET done = kept.done + excluded.done, run_ms = kept.run_ms + excluded.run_ms)
          SELECT id FROM ended",
+        )
+        .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+        .bind::<sql_types::Array<sql_types::Integer>, _>(jobs.iter().map(|(_, run)| *run).collect::<Vec<_>>())
+        .bind::<sql_types::BigInt, _>(lease.0),
     )
-    .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
-    .bind::<sql_types::Array<sql_types::Integer>, _>(jobs.iter().map(|(_, run)| *run).collect::<Vec<_>>())
-    .bind::<sql_types::BigInt, _>(lease.0)
     .load(connection)
     .await?;
     Ok(rows.into_iter().map(|row| JobId(row.id)).collect())

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     domain::{JobId, JobKind, LeaseId, SessionId, SourceName, TranscriptId},
     ledger::Outcome,
-    store::{Connection, Store, StoreError},
+    store::{Connection, Prepared, Store, StoreError},
     telemetry::traces::TraceParent,
 };
 
@@ -107,13 +107,14 @@ struct Held {
 /// Locks the job's row for the caller's transaction and fails unless this worker still holds it: call it first in every
 /// transaction that a handler commits while it runs.
 pub async fn hold(connection: &mut Connection, job: &Claimed) -> Result<(), LeaseLost> {
-    let rows: Vec<Held> =
+    let rows: Vec<Held> = Prepared(
         diesel::sql_query("SELECT id FROM jobs WHERE id = $1 AND state = 'running' AND lease_id = $2 AND run = $3 FOR UPDATE")
             .bind::<sql_types::BigInt, _>(job.id.0)
             .bind::<sql_types::BigInt, _>(job.lease.0)
-            .bind::<sql_types::Integer, _>(job.run)
-            .load(connection)
-            .await
-            .map_err(StoreError::from)?;
+            .bind::<sql_types::Integer, _>(job.run),
+    )
+    .load(connection)
+    .await
+    .map_err(StoreError::from)?;
     if rows.is_empty() { Err(LeaseLost::Gone(job.id)) } else { Ok(()) }
 }

@@ -28,4 +28,4 @@ pub use progress::{Piece, Progress, Purpose, TooNarrow};
 pub use reconcile::{ReconcileRun, enqueue_reconcile};
 pub use scheduler::{SchedulerOptions, run_scheduler};
 pub use sync::{SyncRun, enqueue_sync_now};
-pub use upkeep::{Reconcile, UpkeepTask};
+pub use upkeep::{Discard, Reconcile, UpkeepTask};

@@ -17,7 +17,7 @@ use crate::{
     hints::Hints,
     ledger::{self, process_rng},
     queue::push_hints,
-    store::{Store, StoreError, backfills, webhook_events},
+    store::{Store, StoreError, backfills, provider_answers, webhook_events},
     telemetry::{chain, metrics},
 };
 
@@ -165,6 +165,7 @@ async fn round(options: &SchedulerOptions, leadership: &mut Leadership, sweep_du
     }
     if sweep_due {
         webhook_events::prune(leadership.connection(), options.webhook.keep, MOST_PRUNED).await?;
+        provider_answers::prune(leadership.connection()).await?;
         enqueue_nights(options, leadership).await?;
         let swept = ledger::sweep(leadership.connection(), options.lease).await?;
         if swept.leases > 0 {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Repair, Window};
+use crate::domain::{RecordingId, Repair, Window};
 
 /// What an upkeep job does. A task that only a newer version knows parks its job as `poison_payload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,21 @@ pub enum UpkeepTask {
     Subscriptions,
     /// Deletes audio that is kept no longer.
     Retention,
+    /// Deletes an object of the call that the job names, in whose place another has come.
+    Discard(Discard),
+}
+
+/// An object of a recording that is to go, since another stands in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discard {
+    /// The recording.
+    pub recording_id: RecordingId,
+    /// Its key.
+    pub object_key: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// SHA-256 of its bytes, lower-case hex.
+    pub sha256: String,
 }
 
 /// Which calls are compared, and what is done about those that are missing.

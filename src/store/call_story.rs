@@ -195,6 +195,9 @@ pub struct RecordingSeen {
     /// Key in the bucket.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     pub object_key: Option<String>,
+    /// Key of the copy in which what was redacted is muted.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub muted_key: Option<String>,
     /// Size of the object.
     #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
     pub size_bytes: Option<i64>,
@@ -349,7 +352,7 @@ pub async fn call_story(connection: &mut Connection, session: &SessionId) -> Res
         .get_result(connection)
         .await?;
     let recordings = diesel::sql_query(
-        "SELECT recording_id, leg, status, object_key, size_bytes, sha256, codec, sample_rate_hz, channels, duration_ms, flags, found_at, stored_at, deleted_at
+        "SELECT recording_id, leg, status, object_key, muted_key, size_bytes, sha256, codec, sample_rate_hz, channels, duration_ms, flags, found_at, stored_at, deleted_at
          FROM call_recordings WHERE session_id = $1 ORDER BY found_at, recording_id",
     )
     .bind::<sql_types::Text, _>(session.as_str())

@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::{
     domain::{CostsBy, SessionId, SourceName, TranscriptId},
-    store::{Connection, StoreError},
+    store::{Connection, Prepared, StoreError},
 };
 
 /// What one answer costs.
@@ -38,30 +38,6 @@ pub struct Charge {
     pub currency: String,
 }
 
-/// Writes a charge down. Call it in the transaction that keeps the answer.
-pub async fn charge(transaction: &mut Connection, charge: &Charge) -> Result<(), StoreError> {
-    diesel::sql_query(
-        "INSERT INTO transcription_costs
-             (session_id, transcript_id, source, queue_name, provider, model, piece, request_id, seconds, trimmed_seconds, amount_micros, currency)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind::<sql_types::Text, _>(charge.session_id.as_str())
-    .bind::<sql_types::Uuid, _>(charge.transcript_id.0)
-    .bind::<sql_types::Text, _>(charge.source.as_str())
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(charge.queue_name.as_deref())
-    .bind::<sql_types::Text, _>(charge.provider)
-    .bind::<sql_types::Text, _>(&charge.model)
-    .bind::<sql_types::Text, _>(&charge.piece)
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(charge.request_id.as_deref())
-    .bind::<sql_types::Double, _>(charge.seconds)
-    .bind::<sql_types::Double, _>(charge.trimmed_seconds)
-    .bind::<sql_types::BigInt, _>(charge.amount_micros)
-    .bind::<sql_types::Text, _>(&charge.currency)
-    .execute(transaction)
-    .await?;
-    Ok(())
-}
-
 /// When the calendar month of `now` began, in UTC.
 #[must_use]
 pub fn month_of(now: DateTime<Utc>) -> DateTime<Utc> {
@@ -77,20 +53,23 @@ struct Sum {
 
 /// Millionths spent since `since`.
 pub async fn spent_since(connection: &mut Connection, since: DateTime<Utc>) -> Result<i64, StoreError> {
-    let sum: Sum = diesel::sql_query("SELECT coalesce(sum(amount_micros), 0)::bigint AS micros FROM transcription_costs WHERE at >= $1")
-        .bind::<sql_types::Timestamptz, _>(since)
-        .get_result(connection)
-        .await?;
+    let sum: Sum = Prepared(
+        diesel::sql_query("SELECT coalesce(sum(amount_micros), 0)::bigint AS micros FROM transcription_costs WHERE at >= $1")
+            .bind::<sql_types::Timestamptz, _>(since),
+    )
+    .get_result(connection)
+    .await?;
     Ok(sum.micros)
 }
 
 /// Millionths that a transcript has cost so far.
 pub async fn cost_of(connection: &mut Connection, transcript: TranscriptId) -> Result<i64, StoreError> {
-    let sum: Sum =
+    let sum: Sum = Prepared(
         diesel::sql_query("SELECT coalesce(sum(amount_micros), 0)::bigint AS micros FROM transcription_costs WHERE transcript_id = $1")
-            .bind::<sql_types::Uuid, _>(transcript.0)
-            .get_result(connection)
-            .await?;
+            .bind::<sql_types::Uuid, _>(transcript.0),
+    )
+    .get_result(connection)
+    .await?;
     Ok(sum.micros)
 }
 

@@ -61,7 +61,7 @@ pub struct CurrentTranscript {
     /// The document.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Jsonb>)]
     pub transcript_json: Option<Value>,
-    /// Key of the recording in the bucket, while it is there.
+    /// Key of the recording in the bucket, while it is there: of its muted copy, if it has one.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     pub object_key: Option<String>,
 }
@@ -87,7 +87,7 @@ pub async fn current_transcripts(
                ORDER BY start_time, session_id LIMIT $8) AS c
          LEFT JOIN LATERAL (SELECT * FROM current_transcripts WHERE session_id = c.session_id OFFSET 0) AS t ON true
          LEFT JOIN LATERAL (
-             SELECT object_key FROM call_recordings
+             SELECT coalesce(muted_key, object_key) AS object_key FROM call_recordings
              WHERE session_id = c.session_id AND status = 'stored' AND (recording_id = t.recording_id OR (t.recording_id IS NULL AND leg = t.leg))
              ORDER BY stored_at LIMIT 1) AS r ON true
          ORDER BY c.start_time, c.session_id, t.leg";

@@ -13,6 +13,7 @@ pub mod current_transcripts;
 pub mod holds;
 pub mod logins;
 mod migrations;
+pub mod muting;
 pub mod pieces;
 pub mod pool;
 mod prepared;

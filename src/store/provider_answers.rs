@@ -15,12 +15,16 @@ struct Held {
     body: Value,
 }
 
-/// Keeps what was posted for `job`. False: something was posted for it before, and stays. What nobody collected for a day goes.
-pub async fn keep(connection: &mut Connection, provider: &str, job: &str, body: &Value) -> Result<bool, StoreError> {
-    diesel::sql_query("DELETE FROM provider_answers WHERE received_at < now() - $1 * interval '1 hour'")
+/// Removes what nobody collected for a day.
+pub async fn prune(connection: &mut Connection) -> Result<usize, StoreError> {
+    Ok(diesel::sql_query("DELETE FROM provider_answers WHERE received_at < now() - $1 * interval '1 hour'")
         .bind::<sql_types::Integer, _>(KEPT_HOURS)
         .execute(connection)
-        .await?;
+        .await?)
+}
+
+/// Keeps what was posted for `job`. False: something was posted for it before, and stays.
+pub async fn keep(connection: &mut Connection, provider: &str, job: &str, body: &Value) -> Result<bool, StoreError> {
     let kept = diesel::sql_query("INSERT INTO provider_answers (provider, job, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
         .bind::<sql_types::Text, _>(provider)
         .bind::<sql_types::Text, _>(job)

@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::{
     domain::{OrgId, RecordingId, RecordingOffer, SessionId, SourceName, TranscriptId},
-    store::{Connection, StoreError},
+    store::{Connection, Prepared, StoreError},
 };
 
 const TABLE: &str = "call_recordings";
@@ -34,11 +34,13 @@ struct CallRow {
 
 /// The call a recording is looked for; `None` when it was never synced or has been removed since.
 pub async fn recorded_call(connection: &mut Connection, session: &SessionId) -> Result<Option<RecordedCall>, StoreError> {
-    let row: Option<CallRow> = diesel::sql_query("SELECT source, org_id, start_time FROM call_interactions WHERE session_id = $1")
-        .bind::<sql_types::Text, _>(session.as_str())
-        .get_result(connection)
-        .await
-        .optional()?;
+    let row: Option<CallRow> = Prepared(
+        diesel::sql_query("SELECT source, org_id, start_time FROM call_interactions WHERE session_id = $1")
+            .bind::<sql_types::Text, _>(session.as_str()),
+    )
+    .get_result(connection)
+    .await
+    .optional()?;
     row.map(|row| {
         let unreadable = |what: String| StoreError::Row { table: "call_interactions", what };
         Ok(RecordedCall {
@@ -53,7 +55,7 @@ pub async fn recorded_call(connection: &mut Connection, session: &SessionId) -> 
 /// Moves a transcript to `downloading` and its call along. Returns whether it moved, or stood there already: one that is
 /// further is left alone.
 pub async fn begin_downloading(connection: &mut Connection, id: TranscriptId) -> Result<bool, StoreError> {
-    let moved: Vec<Session> = diesel::sql_query(
+    let moved: Vec<Session> = Prepared(diesel::sql_query(
         "WITH moved AS (
              UPDATE call_transcripts SET status = 'downloading', updated_at = now()
              WHERE id = $1 AND status IN ('pending', 'downloading')
@@ -63,7 +65,7 @@ pub async fn begin_downloading(connection: &mut Connection, id: TranscriptId) ->
              FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id AND c.transcript_status NOT IN ('processing', 'complete'))
          SELECT session_id FROM moved",
     )
-    .bind::<sql_types::Uuid, _>(id.0)
+    .bind::<sql_types::Uuid, _>(id.0))
     .load(connection)
     .await?;
     Ok(!moved.is_empty())
@@ -90,7 +92,7 @@ pub async fn note_offers(
     // the same recording twice in one answer would be the same row twice in one statement
     let mut seen = std::collections::HashSet::new();
     let offers: Vec<&RecordingOffer> = offers.iter().filter(|offer| seen.insert(&offer.recording_id)).collect();
-    let noted = diesel::sql_query(
+    let noted = Prepared(diesel::sql_query(
         "INSERT INTO call_recordings (session_id, recording_id, leg, segment, status, channel1, channel2, started_at, stopped_at)
          SELECT $1, id, leg, segment, status, channel1, channel2, started_at, stopped_at
          FROM unnest($2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[])
@@ -121,7 +123,7 @@ pub async fn note_offers(
     )
     .bind::<sql_types::Array<sql_types::Nullable<sql_types::Timestamptz>>, _>(
         offers.iter().map(|offer| offer.stopped_at).collect::<Vec<_>>(),
-    )
+    ))
     .execute(connection)
     .await?;
     Ok(noted)
@@ -139,35 +141,60 @@ pub struct StoredCopy {
 }
 
 #[derive(QueryableByName)]
-struct StoredRow {
+struct KnownRow {
     #[diesel(sql_type = sql_types::Text)]
-    object_key: String,
-    #[diesel(sql_type = sql_types::BigInt)]
-    size_bytes: i64,
+    recording_id: String,
     #[diesel(sql_type = sql_types::Text)]
-    sha256: String,
+    status: String,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    object_key: Option<String>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    size_bytes: Option<i64>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    sha256: Option<String>,
+    #[diesel(sql_type = sql_types::Bool)]
+    original_is_gone: bool,
 }
 
-/// The copy of a recording, if one was stored.
-pub async fn stored_copy(
-    connection: &mut Connection,
-    session: &SessionId,
-    recording: &RecordingId,
-) -> Result<Option<StoredCopy>, StoreError> {
-    let row: Option<StoredRow> = diesel::sql_query(
-        "SELECT object_key, size_bytes, sha256 FROM call_recordings WHERE session_id = $1 AND recording_id = $2 AND status = 'stored'",
+/// A recording that is known of a call before it is copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownRecording {
+    /// The recording.
+    pub recording_id: RecordingId,
+    /// Its audio was deleted, or is being.
+    pub is_gone: bool,
+    /// Its bytes, if they are stored.
+    pub copy: Option<StoredCopy>,
+    /// All that is left of it is the copy in which something is muted.
+    pub original_is_gone: bool,
+}
+
+/// What is known of a call's recordings. Call it in the transaction with which a run begins that holds its job: it shares a lock on the
+/// rows, so that a deletion that is being decided is waited for and told, and one that comes later sees the job that runs.
+pub async fn known_recordings(transaction: &mut Connection, session: &SessionId) -> Result<Vec<KnownRecording>, StoreError> {
+    let rows: Vec<KnownRow> = Prepared(
+        diesel::sql_query(
+            "SELECT recording_id, status, object_key, size_bytes, sha256, coalesce(object_key = muted_key, false) AS original_is_gone
+             FROM call_recordings WHERE session_id = $1 ORDER BY recording_id FOR SHARE",
+        )
+        .bind::<sql_types::Text, _>(session.as_str()),
     )
-    .bind::<sql_types::Text, _>(session.as_str())
-    .bind::<sql_types::Text, _>(recording.as_str())
-    .get_result(connection)
-    .await
-    .optional()?;
-    row.map(|row| {
-        let size_bytes = u64::try_from(row.size_bytes)
-            .map_err(|_| StoreError::Row { table: TABLE, what: format!("`size_bytes` is {}", row.size_bytes) })?;
-        Ok(StoredCopy { object_key: row.object_key, size_bytes, sha256: row.sha256 })
-    })
-    .transpose()
+    .load(transaction)
+    .await?;
+    let unreadable = |what: String| StoreError::Row { table: TABLE, what };
+    let known = rows.into_iter().map(|row| {
+        let copy = match (row.object_key, row.size_bytes, row.sha256) {
+            (Some(object_key), Some(size), Some(sha256)) if row.status == "stored" => {
+                let size_bytes = u64::try_from(size).map_err(|_| unreadable(format!("`size_bytes` is {size}")))?;
+                Some(StoredCopy { object_key, size_bytes, sha256 })
+            }
+            _ => None,
+        };
+        let recording_id = RecordingId::parse(row.recording_id).map_err(|error| unreadable(error.to_string()))?;
+        let is_gone = matches!(row.status.as_str(), "deleting" | "deleted");
+        Ok(KnownRecording { recording_id, is_gone, copy, original_is_gone: row.original_is_gone })
+    });
+    known.collect()
 }
 
 /// A recording whose bytes are in S3, and what was read from them.
@@ -208,11 +235,17 @@ pub async fn mark_stored(
     stored_for: StoredFor,
     audio_url: &str,
 ) -> Result<bool, StoreError> {
-    let marked: Vec<Session> = diesel::sql_query(
-        "WITH stored AS (
+    let marked: Vec<Session> = Prepared(
+        diesel::sql_query(
+            "WITH stored AS (
              UPDATE call_recordings SET
                  status = 'stored', object_key = $3, size_bytes = $4, sha256 = $5, codec = $6, sample_rate_hz = $7, channels = $8,
-                 duration_ms = $9, flags = $10, stored_at = now()
+                 duration_ms = $9, flags = $10, stored_at = now(),
+                 -- a muted copy is one of these very bytes
+                 muted_key = CASE WHEN sha256 = $5 THEN muted_key END,
+                 muted_size_bytes = CASE WHEN sha256 = $5 THEN muted_size_bytes END,
+                 muted_sha256 = CASE WHEN sha256 = $5 THEN muted_sha256 END,
+                 muted_at = CASE WHEN sha256 = $5 THEN muted_at END
              WHERE session_id = $1 AND recording_id = $2 AND status NOT IN ('deleting', 'deleted')
              RETURNING session_id, recording_id),
          transcript AS (
@@ -222,20 +255,21 @@ pub async fn mark_stored(
              UPDATE call_interactions AS c SET recording_id = stored.recording_id
              FROM stored WHERE $13 AND c.session_id = stored.session_id AND c.recording_id IS DISTINCT FROM stored.recording_id)
          SELECT session_id FROM stored",
+        )
+        .bind::<sql_types::Text, _>(stored.session_id.as_str())
+        .bind::<sql_types::Text, _>(stored.recording_id.as_str())
+        .bind::<sql_types::Text, _>(&stored.copy.object_key)
+        .bind::<sql_types::BigInt, _>(i64::try_from(stored.copy.size_bytes).unwrap_or(i64::MAX))
+        .bind::<sql_types::Text, _>(&stored.copy.sha256)
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(stored.codec.as_deref())
+        .bind::<sql_types::Nullable<sql_types::Integer>, _>(stored.sample_rate_hz.and_then(|rate| i32::try_from(rate).ok()))
+        .bind::<sql_types::Nullable<sql_types::SmallInt>, _>(stored.channels.and_then(|channels| i16::try_from(channels).ok()))
+        .bind::<sql_types::Nullable<sql_types::BigInt>, _>(stored.duration_ms.and_then(|duration| i64::try_from(duration).ok()))
+        .bind::<sql_types::Array<sql_types::Text>, _>(&stored.flags)
+        .bind::<sql_types::Nullable<sql_types::Uuid>, _>(stored_for.transcript.map(|id| id.0))
+        .bind::<sql_types::Text, _>(audio_url)
+        .bind::<sql_types::Bool, _>(stored_for.is_call),
     )
-    .bind::<sql_types::Text, _>(stored.session_id.as_str())
-    .bind::<sql_types::Text, _>(stored.recording_id.as_str())
-    .bind::<sql_types::Text, _>(&stored.copy.object_key)
-    .bind::<sql_types::BigInt, _>(i64::try_from(stored.copy.size_bytes).unwrap_or(i64::MAX))
-    .bind::<sql_types::Text, _>(&stored.copy.sha256)
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(stored.codec.as_deref())
-    .bind::<sql_types::Nullable<sql_types::Integer>, _>(stored.sample_rate_hz.and_then(|rate| i32::try_from(rate).ok()))
-    .bind::<sql_types::Nullable<sql_types::SmallInt>, _>(stored.channels.and_then(|channels| i16::try_from(channels).ok()))
-    .bind::<sql_types::Nullable<sql_types::BigInt>, _>(stored.duration_ms.and_then(|duration| i64::try_from(duration).ok()))
-    .bind::<sql_types::Array<sql_types::Text>, _>(&stored.flags)
-    .bind::<sql_types::Nullable<sql_types::Uuid>, _>(stored_for.transcript.map(|id| id.0))
-    .bind::<sql_types::Text, _>(audio_url)
-    .bind::<sql_types::Bool, _>(stored_for.is_call)
     .load(connection)
     .await?;
     Ok(!marked.is_empty())

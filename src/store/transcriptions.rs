@@ -5,8 +5,8 @@ use diesel::{OptionalExtension, QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
 
 use crate::{
-    domain::{Leg, SessionId, SourceName, TranscriptId, TranscriptStatus, UnknownWord},
-    store::{Connection, StoreError},
+    domain::{Leg, RecordingId, SessionId, SourceName, TranscriptId, TranscriptStatus, UnknownWord},
+    store::{Connection, Prepared, StoreError},
 };
 
 /// A transcript to be made.
@@ -35,6 +35,8 @@ pub struct TranscriptTask {
 /// A recording in S3, as it was when it was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAudioRow {
+    /// The recording.
+    pub recording_id: RecordingId,
     /// Its key in the bucket.
     pub object_key: String,
     /// Its size.
@@ -62,6 +64,8 @@ struct TaskRow {
     #[diesel(sql_type = sql_types::Text)]
     status: String,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    recording_id: Option<String>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     object_key: Option<String>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
     size_bytes: Option<i64>,
@@ -78,10 +82,10 @@ struct TaskRow {
 /// Shares a lock on the recordings of a transcript's call, so that a deletion that is being decided is waited for, and one that comes
 /// later sees the job that runs. Call it in the transaction that reads the task, before it.
 pub async fn share_audio(transaction: &mut Connection, id: TranscriptId) -> Result<(), StoreError> {
-    diesel::sql_query(
+    Prepared(diesel::sql_query(
         "SELECT FROM call_recordings WHERE session_id = (SELECT session_id FROM call_transcripts WHERE id = $1) ORDER BY recording_id FOR SHARE",
     )
-    .bind::<sql_types::Uuid, _>(id.0)
+    .bind::<sql_types::Uuid, _>(id.0))
     .execute(transaction)
     .await?;
     Ok(())
@@ -89,21 +93,21 @@ pub async fn share_audio(transaction: &mut Connection, id: TranscriptId) -> Resu
 
 /// What is to be transcribed for a transcript, and from what; `None` when there is no such transcript.
 pub async fn transcript_task(connection: &mut Connection, id: TranscriptId) -> Result<Option<TranscriptTask>, StoreError> {
-    let row: Option<TaskRow> = diesel::sql_query(
-        "SELECT t.id, t.session_id, c.source, c.queue_name, t.leg, t.status, r.object_key, r.size_bytes, r.sha256, r.channel1, r.channel2,
+    let row: Option<TaskRow> = Prepared(diesel::sql_query(
+        "SELECT t.id, t.session_id, c.source, c.queue_name, t.leg, t.status, r.recording_id, r.object_key, r.size_bytes, r.sha256, r.channel1, r.channel2,
                 coalesce(r.stopped_at, c.end_time, r.stored_at, t.created_at) AS ended_at,
                 EXISTS (SELECT FROM call_recordings AS d WHERE d.session_id = t.session_id AND d.status IN ('deleting', 'deleted')
                           AND (d.recording_id = t.recording_id OR (t.recording_id IS NULL AND d.leg = t.leg))) AS audio_is_deleted
          FROM call_transcripts AS t
          JOIN call_interactions AS c USING (session_id)
          LEFT JOIN LATERAL (
-             SELECT object_key, size_bytes, sha256, channel1, channel2, stopped_at, stored_at FROM call_recordings
+             SELECT recording_id, object_key, size_bytes, sha256, channel1, channel2, stopped_at, stored_at FROM call_recordings
              WHERE session_id = t.session_id AND status = 'stored'
                AND (recording_id = t.recording_id OR (t.recording_id IS NULL AND leg = t.leg))
              ORDER BY stored_at LIMIT 1) AS r ON true
          WHERE t.id = $1",
     )
-    .bind::<sql_types::Uuid, _>(id.0)
+    .bind::<sql_types::Uuid, _>(id.0))
     .get_result(connection)
     .await
     .optional()?;
@@ -115,10 +119,11 @@ impl TryFrom<TaskRow> for TranscriptTask {
 
     fn try_from(row: TaskRow) -> Result<Self, StoreError> {
         let unreadable = |what: String| StoreError::Row { table: "call_transcripts", what };
-        let audio = match (row.object_key, row.size_bytes, row.sha256) {
-            (Some(object_key), Some(size), Some(sha256)) => {
+        let audio = match (row.recording_id, row.object_key, row.size_bytes, row.sha256) {
+            (Some(recording_id), Some(object_key), Some(size), Some(sha256)) => {
                 let size_bytes = u64::try_from(size).map_err(|_| unreadable(format!("its recording's size is {size}")))?;
-                Some(StoredAudioRow { object_key, size_bytes, sha256, channels: [row.channel1, row.channel2] })
+                let recording_id = RecordingId::parse(recording_id).map_err(|error| unreadable(error.to_string()))?;
+                Some(StoredAudioRow { recording_id, object_key, size_bytes, sha256, channels: [row.channel1, row.channel2] })
             }
             _ => None,
         };
@@ -138,7 +143,7 @@ impl TryFrom<TaskRow> for TranscriptTask {
 
 /// Moves a transcript to `transcribing` and its call along. Returns whether it moved, or stood there already.
 pub async fn begin_transcribing(connection: &mut Connection, id: TranscriptId, provider: &str, model: &str) -> Result<bool, StoreError> {
-    let moved: Vec<Moved> = diesel::sql_query(
+    let moved: Vec<Moved> = Prepared(diesel::sql_query(
         "WITH moved AS (
              UPDATE call_transcripts SET status = 'transcribing', provider = $2, model = $3, updated_at = now()
              WHERE id = $1 AND status IN ('pending', 'downloading', 'transcribing')
@@ -150,7 +155,7 @@ pub async fn begin_transcribing(connection: &mut Connection, id: TranscriptId, p
     )
     .bind::<sql_types::Uuid, _>(id.0)
     .bind::<sql_types::Text, _>(provider)
-    .bind::<sql_types::Text, _>(model)
+    .bind::<sql_types::Text, _>(model))
     .load(connection)
     .await?;
     Ok(!moved.is_empty())
@@ -189,8 +194,9 @@ pub struct MadeTranscript {
 /// Stores a transcript and moves it to `complete`, and its call as well if it counts: one on trial changes nothing of its call.
 /// Returns whether it moved: a complete one stays as it is.
 pub async fn complete_transcript(connection: &mut Connection, made: &MadeTranscript) -> Result<bool, StoreError> {
-    let moved: Vec<Moved> = diesel::sql_query(
-        "WITH moved AS (
+    let moved: Vec<Moved> = Prepared(
+        diesel::sql_query(
+            "WITH moved AS (
              UPDATE call_transcripts
              SET status = 'complete', provider = $2, model = $3, transcript_text = $4, transcript_json = $5, language = $6, flags = $7,
                  audio_seconds = $8, provider_request_id = $9, error_message = NULL, completed_at = now(), updated_at = now()
@@ -202,16 +208,17 @@ pub async fn complete_transcript(connection: &mut Connection, made: &MadeTranscr
              UPDATE call_interactions AS c SET transcript_status = 'complete'
              FROM moved WHERE moved.leg = 'main' AND moved.counts AND c.session_id = moved.session_id)
          SELECT session_id FROM moved",
+        )
+        .bind::<sql_types::Uuid, _>(made.id.0)
+        .bind::<sql_types::Text, _>(made.provider)
+        .bind::<sql_types::Text, _>(&made.model)
+        .bind::<sql_types::Text, _>(&made.text)
+        .bind::<sql_types::Jsonb, _>(&made.document)
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(made.language.as_deref())
+        .bind::<sql_types::Array<sql_types::Text>, _>(&made.flags)
+        .bind::<sql_types::Double, _>(made.audio_seconds)
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(made.provider_request_id.as_deref()),
     )
-    .bind::<sql_types::Uuid, _>(made.id.0)
-    .bind::<sql_types::Text, _>(made.provider)
-    .bind::<sql_types::Text, _>(&made.model)
-    .bind::<sql_types::Text, _>(&made.text)
-    .bind::<sql_types::Jsonb, _>(&made.document)
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(made.language.as_deref())
-    .bind::<sql_types::Array<sql_types::Text>, _>(&made.flags)
-    .bind::<sql_types::Double, _>(made.audio_seconds)
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(made.provider_request_id.as_deref())
     .load(connection)
     .await?;
     Ok(!moved.is_empty())

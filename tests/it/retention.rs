@@ -58,6 +58,29 @@ async fn audio_goes_at_its_queues_age_with_all_that_lies_beside_it_and_nothing_y
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_original_that_lies_apart_and_its_muted_copies_go_together() {
+    let archive = Archive::new().await;
+    archive.call("old", None, 31).await;
+    let others = ["originals/old/r.wav", "originals/old/r.json", "old/r.muted-0123456789abcdef.wav"];
+    for key in others.into_iter().chain(["originals/old/r2.wav"]) {
+        archive.put(key).await;
+    }
+    execute(
+        &archive.store,
+        "UPDATE call_recordings SET object_key = 'originals/old/r.wav', muted_key = 'old/r.muted-0123456789abcdef.wav', muted_size_bytes = 4,
+                muted_sha256 = repeat('b', 64), muted_at = now()",
+    )
+    .await;
+    archive.run().await;
+    assert_eq!(archive.fate("old").await, ("deleted".to_owned(), 0));
+    let mut expected: Vec<String> = keys("old").into_iter().chain(others.map(str::to_owned)).collect();
+    expected.sort();
+    assert_eq!(archive.proven().await, expected);
+    let left: Vec<_> = archive.blob.list("originals/").await.unwrap().into_iter().map(|object| object.key).collect();
+    assert_eq!(left, ["originals/old/r2.wav"], "another recording's");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_everything_is_kept_nothing_is_ever_deleted() {
     let archive = Archive::new().await;
     archive.call("old", None, 9_999).await;

@@ -4,6 +4,7 @@ mod chain;
 mod corpus;
 pub(crate) mod desk;
 mod given_up;
+mod mute;
 mod pieces;
 mod wishes;
 

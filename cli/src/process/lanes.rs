@@ -56,6 +56,7 @@ pub(crate) async fn lanes(
                 let (blob, largest) = (needed(blob)?.clone(), needed(settings.storage.as_ref())?.recording_max_bytes);
                 let handler = RecordingHandler::new(sources.clone(), blob, settings.recording.clone(), largest, Arc::clone(&clock));
                 let handler = if settings.providers.summaries { handler.asking_for_summaries() } else { handler };
+                let handler = if settings.transcribing.redaction.audio.mutes() { handler.keeping_originals_apart() } else { handler };
                 Arc::new(match settings.providers.of_legs() {
                     Some(provider) => handler.transcribing_legs_by(provider),
                     None => handler,
@@ -86,7 +87,10 @@ fn transcribe(
     clock: &Arc<dyn Clock>,
 ) -> TranscribeHandler {
     let wait = settings.providers.vendor_wait;
-    let vendor = settings.providers.vendor.then(|| VendorTranscripts::new(sources.iter().cloned(), wait, Arc::clone(clock)));
+    let vendor = settings
+        .providers
+        .vendor
+        .then(|| VendorTranscripts::new(sources.iter().cloned(), wait, Arc::clone(clock)).keeping(settings.transcribing.redaction.audio));
     let recipe = callscribe_worker_transcribe::Recipe { vendor, chain, settings: settings.transcribing.clone(), clock: Arc::clone(clock) };
     TranscribeHandler::new(recipe, blob.clone())
 }

@@ -1,7 +1,7 @@
 //! Provider `aws-transcribe`: the audio is put into our bucket, a job of a unique name reads it there and writes its result beside it.
 //!
 //! The name is the piece's, so that a start whose reply was lost is not paid for twice: the second one is told that the job exists. Both
-//! objects go once the result is read. Needs the cargo feature of the same name.
+//! objects and the job go once its answer is kept. Needs the cargo feature of the same name.
 
 mod answer;
 
@@ -173,7 +173,6 @@ impl AwsTranscribe {
         };
         let told = answer::read(&file);
         let told = told.map_err(|what| TranscribeError::Unreadable { what, trace: VendorTrace::default() })?;
-        self.clear(&job.id).await;
         let asked = Asked { audio_seconds: audio.duration().as_secs_f64(), model: &self.settings.model, request_id: Some(&job.id) };
         Ok(Answer::Made(Box::new(in_order(told, asked))))
     }
@@ -339,5 +338,11 @@ impl Transcriber for AwsTranscribe {
             }
             _ => Ok(Answer::Underway(Underway { job: job.to_string(), again_in: job.next_look(now) })),
         }
+    }
+
+    async fn release(&self, audio: &str, _job: &str) -> Result<(), TranscribeError> {
+        self.forget(audio).await;
+        self.clear(audio).await;
+        Ok(())
     }
 }

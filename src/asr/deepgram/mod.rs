@@ -166,11 +166,7 @@ impl Deepgram {
             Err(error) => Err(error),
         };
         if made.is_err() {
-            let forgotten = async {
-                let mut connection = store.connection().await?;
-                provider_answers::forget(&mut connection, DeepgramSettings::PROVIDER, audio.id()).await
-            };
-            forgotten.await.map_err(|error| not_now(&error))?;
+            forget(store, audio.id()).await?;
         }
         made.map(Some)
     }
@@ -187,6 +183,15 @@ impl Deepgram {
 
 fn read(body: &[u8]) -> Result<WireAnswer, String> {
     serde_json::from_slice(body).map_err(|error| unreadable(&error, body.len()))
+}
+
+/// Forgets what was posted for a piece.
+async fn forget(store: &Store, piece: &str) -> Result<(), TranscribeError> {
+    let forgotten = async {
+        let mut connection = store.connection().await?;
+        provider_answers::forget(&mut connection, DeepgramSettings::PROVIDER, piece).await
+    };
+    forgotten.await.map_err(|error| not_now(&error))
 }
 
 /// What an error that was posted means.
@@ -238,10 +243,11 @@ impl Transcriber for Deepgram {
 
     async fn transcribe(&self, audio: &dyn Audio, manner: Manner) -> Result<Answer, TranscribeError> {
         if let Some(store) = &self.answers
-            && let Ok(Some(answer)) = self.posted(store, audio).await
+            && let Ok(Some(_)) = self.posted(store, audio).await
         {
-            // an earlier request was taken although its reply was lost
-            return Ok(answer);
+            // an earlier request was taken although its reply was lost: as if it had been answered now
+            let job = Job { id: "posted".to_owned(), begun: self.clock.now(), manner, round: 1 };
+            return Ok(Answer::Underway(Underway { job: job.to_string(), again_in: Duration::ZERO }));
         }
         self.begin(audio, manner, 1).await
     }
@@ -264,5 +270,12 @@ impl Transcriber for Deepgram {
             job.age(now)
         );
         self.again(audio, &job, TranscribeError::Misconfigured { what, trace: VendorTrace::default() }).await
+    }
+
+    async fn release(&self, audio: &str, _job: &str) -> Result<(), TranscribeError> {
+        match &self.answers {
+            Some(store) => forget(store, audio).await,
+            None => Ok(()),
+        }
     }
 }

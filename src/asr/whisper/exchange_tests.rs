@@ -126,6 +126,20 @@ async fn the_request_is_what_openai_documents_with_its_exact_length() {
 }
 
 #[tokio::test]
+async fn a_model_that_tells_speakers_apart_is_asked_to() {
+    let server = Server::answering(vec![(200, TRANSCRIPT), (200, TRANSCRIPT)]).await;
+    let whisper = whisper(&server, |settings| *settings = settings.with_model("gpt-4o-transcribe-diarize"));
+    assert!(whisper.takes().diarizes);
+    for manner in [Manner::Usual, Manner::Different] {
+        whisper.transcribe(&TAPE, manner).await.unwrap();
+    }
+    for request in server.requests() {
+        assert!(request.contains("diarized_json") && request.contains("name=\"chunking_strategy\"\r\n\r\nauto"), "{request}");
+        assert!(!request.contains("acme") && !request.contains("granularities"), "it takes neither: {request}");
+    }
+}
+
+#[tokio::test]
 async fn a_model_without_verbose_json_is_asked_for_json_and_remembered() {
     let server = Server::answering(vec![(400, WRONG_FORMAT), (200, TRANSCRIPT), (200, TRANSCRIPT)]).await;
     let whisper = whisper(&server, |_| ());

@@ -52,7 +52,7 @@ pub struct Whisper {
     url: Url,
     settings: WhisperSettings,
     clock: Arc<dyn Clock>,
-    /// The server was found not to do `verbose_json` with this model: for the life of this process it is asked for `json`.
+    /// The server was found not to do the richer format with this model: for the life of this process it is asked for `json`.
     only_plain: AtomicBool,
 }
 
@@ -76,19 +76,30 @@ impl Whisper {
         Ok(Self { client, url, settings, clock, only_plain: AtomicBool::new(false) })
     }
 
+    /// Tells speakers on one channel apart; then it takes no prompt and tells no words.
+    fn diarizes(&self) -> bool {
+        self.settings.model.contains("diarize")
+    }
+
     fn form(&self, file_name: &str, manner: Manner, plain: bool) -> Form {
-        let settings = &self.settings;
+        let (settings, diarizes) = (&self.settings, self.diarizes());
         let mut fields = vec![("model", settings.model.clone())];
         fields.extend(settings.language.clone().map(|language| ("language", language)));
         match manner {
             Manner::Usual => {
-                fields.extend(settings.prompt.clone().map(|prompt| ("prompt", prompt)));
+                fields.extend(settings.prompt.clone().filter(|_| !diarizes).map(|prompt| ("prompt", prompt)));
                 fields.push(("temperature", "0".to_owned()));
             }
             Manner::Different => fields.push(("temperature", DIFFERENT_TEMPERATURE.to_owned())),
         }
+        if diarizes {
+            // refused without it, for audio of whatever length
+            fields.push(("chunking_strategy", "auto".to_owned()));
+        }
         if plain {
             fields.push(("response_format", "json".to_owned()));
+        } else if diarizes {
+            fields.push(("response_format", "diarized_json".to_owned()));
         } else {
             fields.push(("response_format", "verbose_json".to_owned()));
             fields.push(("timestamp_granularities[]", "word".to_owned()));
@@ -172,7 +183,7 @@ impl Transcriber for Whisper {
             max_duration: self.settings.max_duration,
             forms: &[AudioForm::Wav],
             at_once: PIECES_AT_ONCE,
-            diarizes: false,
+            diarizes: self.diarizes(),
             paid: self.settings.is_openai(),
         }
     }
@@ -189,7 +200,7 @@ impl Transcriber for Whisper {
                     tracing::info!(
                         asr.model = self.settings.model,
                         what,
-                        "model does not do `verbose_json`: asking for `json` from now on"
+                        "model does not do the format that tells most: asking for `json` from now on"
                     );
                     self.only_plain.store(true, Ordering::Relaxed);
                     plain = true;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::proof;
 use crate::{
     config::RetentionSettings,
-    domain::{JobId, RecordingId, RetentionVerdict, SessionId, UnknownWord},
+    domain::{JobId, RetentionVerdict, UnknownWord},
     store::{Connection, StoreError},
 };
 
@@ -234,24 +234,4 @@ pub(super) async fn lock(transaction: &mut Connection, session: &str, recording:
         .execute(transaction)
         .await?;
     Ok(())
-}
-
-#[derive(QueryableByName)]
-struct Gone {
-    #[diesel(sql_type = sql_types::Bool)]
-    gone: bool,
-}
-
-/// Whether a recording's audio was deleted, or is being. Call it in a transaction of a run that holds its job and is about to copy the
-/// recording: it shares a lock on the row, so that a deletion that is being decided is waited for and told, and one that comes later
-/// sees the job that runs.
-pub async fn audio_is_gone(transaction: &mut Connection, session: &SessionId, recording: &RecordingId) -> Result<bool, StoreError> {
-    let rows: Vec<Gone> = diesel::sql_query(
-        "SELECT status IN ('deleting', 'deleted') AS gone FROM call_recordings WHERE session_id = $1 AND recording_id = $2 FOR SHARE",
-    )
-    .bind::<sql_types::Text, _>(session.as_str())
-    .bind::<sql_types::Text, _>(recording.as_str())
-    .load(transaction)
-    .await?;
-    Ok(rows.iter().any(|row| row.gone))
 }

@@ -14,7 +14,7 @@ mod audio;
 mod calls;
 mod proof;
 
-pub use audio::{Aged, AgedAudio, AgedQueue, Place, PlannedDeletion, aged_audio, aged_queues, audio_is_gone, begin_deletion};
+pub use audio::{Aged, AgedAudio, AgedQueue, Place, PlannedDeletion, aged_audio, aged_queues, begin_deletion};
 pub use calls::{AgedCall, AgedCalls, CallDeletion, CallPlace, aged_calls, aged_calls_by_queue, call_deletions, delete_calls, expired};
 pub use proof::{
     Begun, Deletion, Report, deletions, deletions_begun, finish_deletion, last_report, plan_more, planned_keys, save_report, since,

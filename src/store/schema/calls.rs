@@ -75,6 +75,10 @@ diesel::table! {
         stored_at -> Nullable<Timestamptz>,
         found_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
+        muted_key -> Nullable<Text>,
+        muted_size_bytes -> Nullable<Int8>,
+        muted_sha256 -> Nullable<Text>,
+        muted_at -> Nullable<Timestamptz>,
     }
 }
 

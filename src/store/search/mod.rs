@@ -15,7 +15,7 @@ pub use find::{FoundCall, FoundTurn, SearchError, SearchFilter, find};
 
 use crate::{
     domain::TranscriptId,
-    store::{Connection, StoreError},
+    store::{Connection, Prepared, StoreError},
     transcript::Document,
 };
 
@@ -35,14 +35,11 @@ const IS_CURRENT: &str = "t.status = 'complete' AND t.counts AND NOT EXISTS (
 /// waits for the end of the other's transaction and then sees what counts: call it within a transaction.
 pub async fn index(transaction: &mut Connection, id: TranscriptId, document: &Document) -> Result<(), StoreError> {
     // a statement of its own: the next one must see what was committed while this one waited
-    diesel::sql_query(
+    let lock = diesel::sql_query(
         "SELECT pg_advisory_xact_lock(hashtextextended($2 || ' ' || leg || ' ' || session_id, 0)) FROM call_transcripts WHERE id = $1",
-    )
-    .bind::<sql_types::Uuid, _>(id.0)
-    .bind::<sql_types::Text, _>(LOCK)
-    .execute(transaction)
-    .await?;
-    diesel::sql_query(format!(
+    );
+    Prepared(lock.bind::<sql_types::Uuid, _>(id.0).bind::<sql_types::Text, _>(LOCK)).execute(transaction).await?;
+    let statement = diesel::sql_query(format!(
         "INSERT INTO transcript_search (transcript_id, session_id, leg, version, started_at, queue_name, source, config, words)
          SELECT t.id, t.session_id, t.leg, t.version, c.start_time, c.queue_name, c.source, $2::text::regconfig, to_tsvector($2::text::regconfig, $3)
          FROM call_transcripts AS t JOIN call_interactions AS c USING (session_id)
@@ -53,9 +50,8 @@ pub async fn index(transaction: &mut Connection, id: TranscriptId, document: &Do
     ))
     .bind::<sql_types::Uuid, _>(id.0)
     .bind::<sql_types::Text, _>(languages::configuration(document.language.as_deref()))
-    .bind::<sql_types::Text, _>(said(document))
-    .execute(transaction)
-    .await?;
+    .bind::<sql_types::Text, _>(said(document));
+    Prepared(statement).execute(transaction).await?;
     Ok(())
 }
 

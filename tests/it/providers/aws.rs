@@ -97,8 +97,17 @@ async fn a_start_whose_reply_was_lost_is_not_paid_for_twice_and_nothing_stays_in
     office.server.faults().on(ServiceFault::StartReplyLost, When::First(1));
     let lost = office.transcriber.transcribe(&tape(), Manner::Usual).await.unwrap_err();
     assert!(matches!(lost, TranscribeError::Unavailable { .. }), "{lost:?}");
-    assert!(!made(&office.transcriber, &tape()).await.unwrap().words.is_empty());
-    assert_eq!((office.server.taken().len(), office.objects().await), (1, 0));
+    let made = made(&office.transcriber, &tape()).await.unwrap();
+    assert!(!made.words.is_empty());
+    assert_eq!(
+        (office.server.taken().len(), office.objects().await),
+        (1, 2),
+        "killed before the answer is kept, it is there to be read again"
+    );
+    for _ in 0..2 {
+        office.transcriber.release("tape-1", &made.request_id.clone().unwrap()).await.unwrap();
+        assert_eq!((office.objects().await, office.server.jobs()), (0, Vec::<String>::new()));
+    }
 }
 
 #[tokio::test]
@@ -114,7 +123,8 @@ async fn a_failed_job_is_deleted_so_that_another_try_starts_anew() {
     let refused = made(&office.transcriber, &again).await.unwrap_err();
     assert!(matches!(refused, TranscribeError::Rejected { reason: Reason::AudioUndecodable, .. }), "{refused:?}");
     assert!(!office.server.jobs().contains(&"tape-9".to_owned()));
-    assert_eq!(office.objects().await, 0);
+    let left = office.blob.list("transcribe/tape-9").await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test]

@@ -123,8 +123,22 @@ async fn a_result_whose_start_was_never_answered_is_not_paid_for_again() {
     let lost = office.transcriber.transcribe(&tape(), Manner::Usual).await.unwrap_err();
     assert!(matches!(lost, TranscribeError::Unavailable { .. }), "{lost:?}");
     office.posted().await;
-    words_of(office.transcriber.transcribe(&tape(), Manner::Usual).await.unwrap());
+    let (job, again_in) = underway(office.transcriber.transcribe(&tape(), Manner::Usual).await.unwrap());
+    assert_eq!(again_in, Duration::ZERO);
+    words_of(office.transcriber.collect(&tape(), &job).await.unwrap());
     assert_eq!(office.server.taken().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_that_was_posted_stays_once_its_answer_is_kept() {
+    let office = office().await;
+    let job = office.begin().await;
+    office.posted().await;
+    for _ in 0..2 {
+        office.transcriber.release("tape-1", &job).await.unwrap();
+        let mut connection = office.database.store().connection().await.unwrap();
+        assert_eq!(provider_answers::find(&mut connection, DeepgramSettings::PROVIDER, "tape-1").await.unwrap(), None);
+    }
 }
 
 #[tokio::test]

@@ -85,3 +85,30 @@ async fn a_trickle_holds_no_transaction_and_is_passed_by_others() {
     assert_eq!(stage.text("SELECT count(*)::text AS text FROM call_recordings WHERE status = 'stored'").await, "2");
     stage.no_parts_are_left().await;
 }
+
+#[tokio::test]
+async fn originals_lie_apart_where_they_are_to_be_muted_and_one_that_was_deleted_for_its_copy_is_not_fetched_again() {
+    let mut stage = Stage::with(vec![call()]).await;
+    stage.handler = stage.handler.clone().keeping_originals_apart();
+    assert_eq!(stage.run().await, done());
+    let key = stage.text("SELECT object_key AS text FROM call_recordings").await;
+    assert!(key.starts_with("originals/source=webex/"), "{key}");
+    let listed = |listed: Vec<callscribe::blob::ListedObject>| listed.into_iter().map(|object| object.key).collect::<Vec<_>>();
+    assert_eq!(listed(stage.blob.list("").await.unwrap()), [key.replace(".wav", ".json"), key.clone()]);
+    let mut connection = stage.context.store.connection().await.unwrap();
+    let again = "UPDATE jobs SET state = 'ready', attempt = 0, finished_at = NULL, run_at = now() WHERE kind = 'recording'";
+    connection
+        .batch_execute(&format!(
+            "UPDATE call_recordings SET object_key = 'muted.wav', muted_key = 'muted.wav', muted_size_bytes = size_bytes, muted_sha256 = sha256,
+                    muted_at = now();
+             DELETE FROM jobs WHERE kind = 'transcription'; {again}"
+        ))
+        .await
+        .unwrap();
+    let downloads = || stage.webex.requests().count(|request| request.path.starts_with("/recordings/"));
+    let before = downloads();
+    assert_eq!(stage.run().await, done());
+    assert_eq!((downloads(), stage.text("SELECT object_key AS text FROM call_recordings").await), (before, "muted.wav".to_owned()));
+    let next = "SELECT count(*)::text AS text FROM jobs WHERE kind = 'transcription' AND open";
+    assert_eq!(stage.text(next).await, "1", "what follows goes on");
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use callscribe::{
     asr::{Transcriber, assemblyai::AssemblyAi},
     clock::SystemClock,
-    config::{AssemblyAiSettings, TranscribingSettings, WhenDoubtful},
+    config::{AssemblyAiSettings, PriceSettings, TranscribingSettings, WhenDoubtful},
     domain::Reason,
 };
 use callscribe_simulators::{
@@ -17,15 +17,13 @@ use callscribe_simulators::{
 
 use super::{
     desk::{Desk, call, desk, truth},
-    due_again, openai, retry,
+    due_again, later, openai, retry,
 };
 
 /// A desk with another provider behind its own, and that one's server.
 async fn two(first: Order) -> (Desk, assemblyai::AssemblyAi) {
     let server = assemblyai::AssemblyAi::start(ServicePlan::new(&assemblyai::MODELS)).await.unwrap();
-    let key = server.api_key().to_owned();
-    let settings = AssemblyAiSettings::for_base_url(server.base_url().parse().unwrap(), key.into());
-    let other: Arc<dyn Transcriber> = Arc::new(AssemblyAi::new(settings, Arc::new(SystemClock)).unwrap());
+    let other = with_key(&server, server.api_key());
     let desk = desk(openai()).await;
     let whisper = desk.whisper();
     let chain = match first {
@@ -33,6 +31,12 @@ async fn two(first: Order) -> (Desk, assemblyai::AssemblyAi) {
         Order::Alone => vec![other],
     };
     (desk.with_chain(chain, TranscribingSettings::default()), server)
+}
+
+/// The other provider as it is reached with this key.
+fn with_key(server: &assemblyai::AssemblyAi, key: &str) -> Arc<dyn Transcriber> {
+    let settings = AssemblyAiSettings::for_base_url(server.base_url().parse().unwrap(), key.to_owned().into());
+    Arc::new(AssemblyAi::new(settings, Arc::new(SystemClock)).unwrap())
 }
 
 #[derive(Clone, Copy)]
@@ -88,4 +92,78 @@ async fn a_doubtful_answer_is_kept_with_its_fault_where_that_is_wished_and_never
     let row = keeping.row(&waiting).await;
     assert_eq!(row.status, "complete");
     assert!(row.flags.contains(&"low_coverage".to_owned()) && row.flags.contains(&"asked_twice".to_owned()), "{:?}", row.flags);
+}
+
+#[tokio::test]
+async fn a_doubtful_answer_waits_for_a_provider_that_may_hear_better_and_is_not_paid_for_again() {
+    for when_doubtful in [WhenDoubtful::Keep, WhenDoubtful::Error] {
+        let (desk, server) = two(Order::WhisperFirst).await;
+        desk.server.faults().on(Fault::TailLost, When::Always);
+        let settings = || TranscribingSettings { when_doubtful, ..Default::default() };
+        let locked_out = vec![desk.whisper(), with_key(&server, "old-key")];
+        let recording = call(63, 30, Shape::ULAW);
+        let waiting = desk.put(&recording).await;
+        let desk = desk.with_chain(locked_out, settings());
+        for _ in 0..2 {
+            assert_eq!(later(desk.outcome().await).0, Reason::ProviderMisconfigured);
+            due_again(&desk).await;
+        }
+        let (asked, chain) = (desk.asked(), vec![desk.whisper(), with_key(&server, server.api_key())]);
+        assert!(asked <= 4, "each side once as usual and once otherwise, in two runs: {asked}");
+        let desk = desk.with_chain(chain, settings());
+        while let Some(why) = desk.step().await {
+            assert_eq!(why.reason, Reason::ProviderWorking, "{why:?}");
+            due_again(&desk).await;
+        }
+        assert_eq!((desk.row(&waiting).await.words(), desk.asked()), (truth(&recording), asked));
+    }
+}
+
+#[tokio::test]
+async fn the_last_attempt_asks_the_next_provider_before_it_gives_up() {
+    let (desk, server) = two(Order::WhisperFirst).await;
+    desk.server.faults().on(Fault::Error(Known::Overloaded), When::Always);
+    let recording = call(64, 10, Shape::ULAW);
+    let waiting = desk.put(&recording).await;
+    assert_eq!(retry(desk.outcome().await).reason, Reason::ProviderUnavailable);
+    assert_eq!(server.taken().len(), 0, "what may pass is tried again first");
+    let last = async || {
+        let near_the_end = "attempt = max_attempts - 1, run = run + max_attempts";
+        desk.sql(&format!("UPDATE jobs SET state = 'ready', {near_the_end}, lease_id = NULL, run_at = now()")).await;
+    };
+    last().await;
+    while let Some(why) = desk.step().await {
+        assert_eq!(why.reason, Reason::ProviderWorking, "{why:?}");
+        last().await;
+    }
+    assert_eq!(desk.row(&waiting).await.words(), truth(&recording));
+}
+
+#[tokio::test]
+async fn killed_before_the_transcript_is_kept_nothing_is_asked_again_not_even_over_the_cap() {
+    let desk = desk(openai()).await;
+    let recording = call(65, 20, Shape::ULAW);
+    let waiting = desk.put(&recording).await;
+    let prices = || PriceSettings::default().with_price("whisper", 6_000);
+    let desk = desk.with_prices(prices());
+    // its effect is never written
+    drop(desk.outcome().await);
+    let asked = desk.asked();
+    let desk = desk.with_prices(prices().capped_at(1));
+    due_again(&desk).await;
+    desk.complete().await;
+    assert_eq!((desk.row(&waiting).await.words(), desk.asked()), (truth(&recording), asked));
+}
+
+#[tokio::test]
+async fn a_kept_answer_that_cannot_be_read_is_asked_for_anew() {
+    let desk = desk(openai()).await;
+    let recording = call(66, 20, Shape::ULAW);
+    let waiting = desk.put(&recording).await;
+    drop(desk.outcome().await);
+    let asked = desk.asked();
+    desk.sql("UPDATE transcript_pieces SET answer = '{\"text\": 5}'").await;
+    due_again(&desk).await;
+    desk.complete().await;
+    assert_eq!((desk.row(&waiting).await.words(), desk.asked()), (truth(&recording), 2 * asked));
 }

@@ -12,7 +12,10 @@ use callscribe::{
         Claimant, Claimed, Failure, Finished, Handler, NewJob, Outcome, RunContext, WorkerIdentity, begin_lease, claim_due, enqueue,
         finish_with,
     },
-    store::Store,
+    store::{
+        Store,
+        transcripts::{Asked, next_versions},
+    },
     transcript::{Document, Word},
 };
 use callscribe_simulators::{
@@ -22,6 +25,8 @@ use callscribe_simulators::{
 use callscribe_worker_transcribe::{Recipe, TranscribeHandler};
 use diesel::{OptionalExtension, QueryableByName, sql_types};
 use diesel_async::RunQueryDsl;
+use futures_util::StreamExt;
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{self, TestDatabase, TestS3};
@@ -31,13 +36,14 @@ const LEASE: Duration = Duration::from_mins(10);
 /// Bytes pushed into S3 at once.
 const PIECE: usize = 256 * 1024;
 
+#[derive(Clone)]
 pub(super) struct Desk {
-    pub(super) database: TestDatabase,
+    pub(super) database: Arc<TestDatabase>,
     pub(super) store: Store,
     /// Held so that it lives as long as the desk.
-    _s3: TestS3,
+    _s3: Arc<TestS3>,
     pub(super) blob: Blob,
-    pub(super) server: Transcriber,
+    pub(super) server: Arc<Transcriber>,
     pub(super) handler: Arc<TranscribeHandler>,
     whisper: Arc<Whisper>,
     pub(super) stop: CancellationToken,
@@ -75,6 +81,12 @@ pub(super) struct Row {
 struct Count {
     #[diesel(sql_type = sql_types::BigInt)]
     count: i64,
+}
+
+#[derive(QueryableByName)]
+struct Text {
+    #[diesel(sql_type = sql_types::Text)]
+    text: String,
 }
 
 impl Row {
@@ -153,7 +165,17 @@ pub(super) async fn desk_at(s3: TestS3, blob: Blob, plan: TranscriberPlan, chang
     let mut connection = store.connection().await.expect("a connection");
     let lease = begin_lease(&mut connection, &identity, LEASE).await.expect("a lease");
     drop(connection);
-    Desk { database, store, _s3: s3, blob, server, handler, whisper, stop: CancellationToken::new(), lease }
+    Desk {
+        database: Arc::new(database),
+        store,
+        _s3: Arc::new(s3),
+        blob,
+        server: Arc::new(server),
+        handler,
+        whisper,
+        stop: CancellationToken::new(),
+        lease,
+    }
 }
 
 impl Desk {
@@ -192,6 +214,59 @@ impl Desk {
         Waiting { id, object_key }
     }
 
+    /// A call whose recording is an object that lies in the bucket.
+    pub(super) async fn put_object(&self, object_key: &str) -> Waiting {
+        let mut reading = self.blob.get(object_key, None).await.expect("S3 has the object");
+        let (mut hash, mut size) = (Sha256::new(), 0);
+        while let Some(piece) = reading.bytes.next().await {
+            let piece = piece.expect("bytes");
+            size += u64::try_from(piece.len()).expect("a length");
+            hash.update(&piece);
+        }
+        let sha256 = hex::encode(hash.finalize());
+        let session = SessionId::parse(format!("copy-{}", &sha256[..16])).expect("an id");
+        let id = TranscriptId::of(SourceName::Webex, &session, Leg::Main, 1);
+        self.insert(&session, id, object_key, size, &sha256).await;
+        // another recording than the one it is a copy of
+        self.sql(&format!("UPDATE call_recordings SET recording_id = 'copy' WHERE session_id = '{session}'")).await;
+        self.sql(&format!("UPDATE call_transcripts SET recording_id = 'copy' WHERE session_id = '{session}'")).await;
+        Waiting { id, object_key: object_key.to_owned() }
+    }
+
+    /// The same desk with a worker that transcribes and nothing else.
+    pub(super) fn with_whisper_alone(&self) -> Self {
+        let handler = TranscribeHandler::new(recipe(vec![self.whisper()]), self.blob.clone());
+        Self { handler: Arc::new(handler), ..self.clone() }
+    }
+
+    /// The next version of a complete transcript, whose job is due.
+    pub(super) async fn next_version(&self, of: &Waiting) -> Waiting {
+        let mut connection = self.store.connection().await.expect("a connection");
+        let versions = next_versions(&mut connection, &[of.id], Asked::TO_COUNT).await.expect("a version");
+        let (_, id) = versions[0];
+        let sql = format!(
+            "UPDATE jobs SET state = 'ready', attempt = 0, finished_at = NULL, run_at = now(), transcript_id = '{}'
+             WHERE kind = 'transcription'",
+            id.0
+        );
+        diesel::sql_query(sql).execute(&mut connection).await.expect("the job is due");
+        Waiting { id, object_key: of.object_key.clone() }
+    }
+
+    /// Runs the one job of upkeep that is due.
+    pub(super) async fn keep_house(&self) -> Outcome {
+        let job = self.claim_of(JobKind::Upkeep).await;
+        let house = callscribe_worker_upkeep::UpkeepHandler::new(Vec::new(), crate::upkeep::house(), Arc::new(SystemClock));
+        let (hints, _) = tokio::sync::mpsc::unbounded_channel();
+        let context = RunContext { stop: self.stop.clone(), store: self.store.clone(), hints };
+        let outcome = house.keeping(Some(self.blob.clone())).run(&job, &context).await;
+        if let Outcome::Done(effect) = &outcome {
+            let mut connection = self.store.connection().await.expect("a connection");
+            finish_with(&mut connection, &job, effect).await.expect("the finish is written");
+        }
+        outcome
+    }
+
     async fn insert(&self, session: &SessionId, id: TranscriptId, object_key: &str, size: u64, sha256: &str) {
         let mut connection = self.store.connection().await.expect("a connection");
         let statements = [
@@ -221,8 +296,12 @@ impl Desk {
 
     /// Claims the one job that is due.
     pub(super) async fn claim(&self) -> Claimed {
+        self.claim_of(JobKind::Transcription).await
+    }
+
+    async fn claim_of(&self, kind: JobKind) -> Claimed {
         let mut connection = self.store.connection().await.expect("a connection");
-        let claimant = Claimant { kind: JobKind::Transcription, lease: self.lease, max_attempts: None };
+        let claimant = Claimant { kind, lease: self.lease, max_attempts: None };
         let claim = claim_due(&mut connection, claimant, 1).await.expect("a claim");
         claim.jobs.into_iter().next().expect("a job is due")
     }
@@ -283,6 +362,13 @@ impl Desk {
         let open = "SELECT count(*) AS count FROM pg_stat_activity
                     WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
         self.count(open).await
+    }
+
+    /// The `text` that a query tells.
+    pub(super) async fn text(&self, query: &str) -> String {
+        let mut connection = self.store.connection().await.expect("a connection");
+        let told: Text = diesel::sql_query(query).get_result(&mut connection).await.expect("the text");
+        told.text
     }
 
     /// The `count` that a query tells.

@@ -21,18 +21,17 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use callscribe::{
-    blob::Blob,
+    blob::{Blob, apart},
     clock::Clock,
     config::RecordingSettings,
-    domain::{JobKind, Leg, RecordingId, RecordingOffer, SessionId, SourceName, Wishes, priority_after},
+    domain::{JobKind, Leg, RecordingOffer, SessionId, SourceName, Wishes, priority_after},
     ledger::{
         Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_anew, enqueue_or_reopen, hold, version_anew,
     },
     sources::{RecordingAnswer, Source},
     store::{
         Connection,
-        recordings::{self, RecordedCall},
-        retention,
+        recordings::{self, KnownRecording, RecordedCall},
     },
     telemetry::metrics,
 };
@@ -56,6 +55,7 @@ pub struct RecordingHandler {
     largest_bytes: u64,
     leg_provider: Option<String>,
     summaries: bool,
+    apart: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -76,13 +76,20 @@ impl RecordingHandler {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let sources = sources.into_iter().map(|source| (source.name(), source)).collect();
-        Self { sources, blob, settings, largest_bytes, leg_provider: None, summaries: false, clock }
+        Self { sources, blob, settings, largest_bytes, leg_provider: None, summaries: false, apart: false, clock }
     }
 
     /// Has the vendor asked, by jobs of their own, for the summary of every call whose recording is looked for.
     #[must_use]
     pub const fn asking_for_summaries(mut self) -> Self {
         self.summaries = true;
+        self
+    }
+
+    /// Has recordings lie apart from the copies of them in which something is muted.
+    #[must_use]
+    pub const fn keeping_originals_apart(mut self) -> Self {
+        self.apart = true;
         self
     }
 
@@ -112,7 +119,7 @@ impl RecordingHandler {
     async fn copy_recording(&self, job: &Claimed, context: &RunContext) -> Result<Effect, Trouble> {
         let session = job.session_id.as_ref().ok_or(Trouble::Poison("it names no call"))?;
         let asks_for_summary = self.summaries && Payload::of(job)?.recording_id.is_none();
-        let call = begin(context.store.connection().await?.as_mut(), job, session, asks_for_summary).await?;
+        let Begun { call, known } = begin(context.store.connection().await?.as_mut(), job, session, asks_for_summary).await?;
         let source_name = call.source;
         let source = self.sources.get(&source_name).ok_or(Trouble::NoSource(source_name))?;
         let offered = match source.recordings(session).await? {
@@ -121,21 +128,28 @@ impl RecordingHandler {
             RecordingAnswer::Purged { trace } => return Err(Trouble::Purged(trace)),
         };
         let Choice { offer, flags } = self.chosen(job, context, offered).await?;
-        refuse_deleted(context.store.connection().await?.as_mut(), job, session, &offer.recording_id).await?;
-        let is_call = offer.leg == Leg::Main && Payload::of(job)?.recording_id.is_none();
+        let before = known.into_iter().find(|known| known.recording_id == offer.recording_id);
+        if before.as_ref().is_some_and(|before| before.is_gone) {
+            return Err(Trouble::Deleted);
+        }
+        let (is_call, anew) = (offer.leg == Leg::Main && Payload::of(job)?.recording_id.is_none(), Payload::of(job)?.anew);
+        if before.as_ref().is_some_and(|before| before.original_is_gone) && !anew {
+            // by policy: it is not brought back because its job ran once more
+            return self.next_stage(job);
+        }
+        let stem = names::stem(&call, source.org_id(), session, &offer.recording_id);
         let plan = Plan {
             source: Arc::clone(source),
             blob: self.blob.clone(),
-            stem: names::stem(&call, source.org_id(), session, &offer.recording_id),
+            stem: if self.apart { apart::apart(&stem) } else { stem },
             offer,
             call,
             flags,
             largest_bytes: self.largest_bytes,
             stop: context.stop.clone(),
         };
-        let before = recordings::stored_copy(context.store.connection().await?.as_mut(), session, &plan.offer.recording_id).await?;
-        let still_there = match &before {
-            Some(before) if !Payload::of(job)?.anew => sidecar::still_there(&plan, before).await?,
+        let still_there = match before.and_then(|before| before.copy) {
+            Some(before) if !anew => sidecar::still_there(&plan, &before).await?,
             Some(_) | None => None,
         };
         let copied = match still_there {
@@ -169,19 +183,19 @@ impl RecordingHandler {
         choose::main_recording(&offers).ok_or(Trouble::NothingYet(trace))
     }
 
+    /// Nothing was copied: what follows is enqueued.
+    fn next_stage(&self, job: &Claimed) -> Result<Effect, Trouble> {
+        let next = Arc::new(next_job(job)?);
+        Ok(Effect::new(move |connection| {
+            let next = Arc::clone(&next);
+            async move { enqueue_or_reopen(connection, next.as_slice()).await }.boxed()
+        }))
+    }
+
     fn effect(&self, job: &Claimed, copied: Copied, is_call: bool) -> Result<Effect, Trouble> {
         let anew = Payload::of(job)?.anew;
-        let wishes = Wishes::of(&job.payload).map_err(|_| Trouble::Poison("its wishes are not of this version"))?;
         let audio_url = self.blob.url(&copied.stored.copy.object_key);
-        let transcript = job.transcript_id;
-        let next = transcript.map(|_| NewJob {
-            priority: priority_after(job.priority),
-            source: job.source,
-            session_id: job.session_id.clone(),
-            transcript_id: transcript,
-            payload: wishes.to_payload(),
-            ..NewJob::new(JobKind::Transcription, job.key.clone())
-        });
+        let (transcript, next) = (job.transcript_id, next_job(job)?);
         let (written, before) = (Arc::new((copied.stored, audio_url, next)), job.id);
         Ok(Effect::new(move |connection| {
             let written = Arc::clone(&written);
@@ -201,7 +215,27 @@ impl RecordingHandler {
     }
 }
 
-/// Says that the download has begun, if the job is still ours, and reads what the call is.
+/// The transcription that follows, if a transcript is to be made.
+fn next_job(job: &Claimed) -> Result<Option<NewJob>, Trouble> {
+    let wishes = Wishes::of(&job.payload).map_err(|_| Trouble::Poison("its wishes are not of this version"))?;
+    let transcript_id = job.transcript_id;
+    Ok(transcript_id.map(|_| NewJob {
+        priority: priority_after(job.priority),
+        source: job.source,
+        session_id: job.session_id.clone(),
+        transcript_id,
+        payload: wishes.to_payload(),
+        ..NewJob::new(JobKind::Transcription, job.key.clone())
+    }))
+}
+
+/// What a run begins with.
+struct Begun {
+    call: RecordedCall,
+    known: Vec<KnownRecording>,
+}
+
+/// Says that the download has begun, if the job is still ours, and reads what the call is and what is known of its recordings.
 ///
 /// Boxed, like every transaction here: the compiler cannot yet prove an async closure that borrows to be `Send`.
 fn begin<'a>(
@@ -209,10 +243,12 @@ fn begin<'a>(
     job: &'a Claimed,
     session: &'a SessionId,
     asks_for_summary: bool,
-) -> BoxFuture<'a, Result<RecordedCall, Trouble>> {
+) -> BoxFuture<'a, Result<Begun, Trouble>> {
     connection
         .transaction(async move |transaction| {
             hold(transaction, job).await?;
+            // before the call: in the order in which holds and deletions lock
+            let known = recordings::known_recordings(transaction, session).await?;
             if let Some(transcript) = job.transcript_id {
                 recordings::begin_downloading(transaction, transcript).await?;
             }
@@ -221,22 +257,7 @@ fn begin<'a>(
                 // never due at once: there is no hint to give
                 enqueue(transaction, &[beside::summary_job(job, session, call.source)?]).await?;
             }
-            Ok(call)
-        })
-        .boxed()
-}
-
-/// Fails when retention deleted the audio, or is about to.
-fn refuse_deleted<'a>(
-    connection: &'a mut Connection,
-    job: &'a Claimed,
-    session: &'a SessionId,
-    recording: &'a RecordingId,
-) -> BoxFuture<'a, Result<(), Trouble>> {
-    connection
-        .transaction(async move |transaction| {
-            hold(transaction, job).await?;
-            if retention::audio_is_gone(transaction, session, recording).await? { Err(Trouble::Deleted) } else { Ok(()) }
+            Ok(Begun { call, known })
         })
         .boxed()
 }

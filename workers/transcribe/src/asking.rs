@@ -8,8 +8,7 @@ use std::{
 
 use callscribe::{
     asr::{Answer, Form, Manner, Speakers, TranscribeError, Transcriber, Transcription},
-    audio::{Channel, Piece},
-    store::pieces::Piece as KnownPiece,
+    audio::{Channel, Piece, Timeline},
     telemetry::metrics,
 };
 use chrono::TimeDelta;
@@ -17,7 +16,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     handler::Failed,
-    keep::{Answered, Keeper},
+    keep::{Answered, Keeper, Known},
     piece::{PieceAudio, Question},
     sound::{Sound, SoundFailed},
 };
@@ -34,6 +33,8 @@ pub(crate) struct HeardPiece {
 pub(crate) enum Unanswered {
     /// The transcriber works on some of them: nobody need wait.
     UnderWay(Duration),
+    /// The month's cap is reached, and some were not asked for; millionths that were spent.
+    Capped(i64),
     /// The transcriber's error, of one piece; the answers to others are kept.
     Error(TranscribeError),
     /// The pieces could not be cut out.
@@ -46,7 +47,7 @@ pub(crate) enum Unanswered {
 enum Came {
     Heard(Box<HeardPiece>),
     UnderWay(Duration),
-    /// Another piece failed before this one was asked for.
+    /// Another piece failed before this one was asked for, or the cap forbids it.
     NotAsked,
     Error(TranscribeError),
     Failed(Failed),
@@ -55,6 +56,7 @@ enum Came {
 /// One transcriber, asked for all pieces in one manner.
 pub(crate) struct Asking<'h> {
     pub(crate) keeper: &'h Keeper<'h>,
+    pub(crate) known: &'h HashMap<String, Known>,
     pub(crate) transcriber: &'h dyn Transcriber,
     pub(crate) sound: &'h Sound,
     pub(crate) sha256: &'h str,
@@ -66,13 +68,32 @@ pub(crate) struct Asking<'h> {
 struct Step {
     id: String,
     piece: Piece,
-    known: Option<KnownPiece>,
+    stand: Stand,
     audio: Option<PieceAudio>,
+}
+
+/// How far a piece has come.
+enum Stand {
+    Answered(Box<Transcription>),
+    /// The provider's id of its work.
+    UnderWay(String),
+    Unasked,
 }
 
 impl Asking<'_> {
     /// Every piece's answer, in the order of the pieces.
     pub(crate) async fn answers(&self, pieces: &[Piece]) -> Result<Vec<HeardPiece>, Unanswered> {
+        let mut steps: Vec<Step> = pieces.iter().map(|piece| self.step(piece)).collect();
+        let capped = self.cap_reached(&steps).await?;
+        self.cut(&mut steps, capped.is_some()).await?;
+        let stopped = AtomicBool::new(false);
+        let came: Vec<Came> =
+            stream::iter(steps).map(|step| self.one(step, &stopped)).buffered(self.transcriber.takes().at_once.max(1)).collect().await;
+        let heard = gathered(came)?;
+        capped.map_or(Ok(heard), |spent| Err(Unanswered::Capped(spent)))
+    }
+
+    fn step(&self, piece: &Piece) -> Step {
         let question = Question {
             transcript: self.keeper.transcript,
             sha256: self.sha256,
@@ -80,39 +101,42 @@ impl Asking<'_> {
             form: self.form,
             manner: self.manner,
         };
-        let mut known = self.keeper.known().await.map_err(|error| Unanswered::Failed(error.into()))?;
-        let steps = self.steps(pieces, &question, &mut known).await?;
-        let stopped = AtomicBool::new(false);
-        let came: Vec<Came> =
-            stream::iter(steps).map(|step| self.one(step, &stopped)).buffered(self.transcriber.takes().at_once.max(1)).collect().await;
-        gathered(came)
+        let id = question.id(piece);
+        let stand = match self.known.get(&id) {
+            Some(Known { answer: Some(answer), .. }) => Stand::Answered(Box::new(answer.clone())),
+            Some(Known { job: Some(job), asked_at, .. }) if self.keeper.clock.now() - *asked_at < patience(piece) => {
+                Stand::UnderWay(job.clone())
+            }
+            Some(_) | None => Stand::Unasked,
+        };
+        Step { id, piece: piece.clone(), stand, audio: None }
     }
 
-    /// The pieces that are not known yet are cut out, in one pass over the recording.
-    async fn steps(
-        &self,
-        pieces: &[Piece],
-        question: &Question<'_>,
-        known: &mut HashMap<String, KnownPiece>,
-    ) -> Result<Vec<Step>, Unanswered> {
-        let mut steps: Vec<Step> = pieces
-            .iter()
-            .map(|piece| {
-                let id = question.id(piece);
-                Step { known: known.remove(&id), id, piece: piece.clone(), audio: None }
+    /// Millionths that were spent this month, if that forbids to ask for the pieces that nobody was asked for.
+    async fn cap_reached(&self, steps: &[Step]) -> Result<Option<i64>, Unanswered> {
+        let price = self.keeper.prices.per_minute(self.transcriber.name(), self.transcriber.model());
+        if price.is_none_or(|price| price == 0) || !steps.iter().any(|step| matches!(step.stand, Stand::Unasked)) {
+            return Ok(None);
+        }
+        self.keeper.over_the_cap().await.map_err(|error| Unanswered::Failed(error.into()))
+    }
+
+    /// The pieces that are asked for or collected are cut out, in one pass over the recording.
+    async fn cut(&self, steps: &mut [Step], capped: bool) -> Result<(), Unanswered> {
+        let mut wanted: Vec<&mut Step> = steps
+            .iter_mut()
+            .filter(|step| match step.stand {
+                Stand::Answered(_) => false,
+                Stand::UnderWay(_) => true,
+                Stand::Unasked => !capped,
             })
             .collect();
-        let wanted: Vec<Piece> = steps
-            .iter()
-            .filter(|step| step.known.as_ref().is_none_or(|known| known.answer.is_none()))
-            .map(|step| step.piece.clone())
-            .collect();
         if wanted.is_empty() {
-            return Ok(steps);
+            return Ok(());
         }
-        let files = self.sound.cut(wanted, self.form).await.map_err(Unanswered::Sound)?;
-        let unanswered = steps.iter_mut().filter(|step| step.known.as_ref().is_none_or(|known| known.answer.is_none()));
-        for (step, file) in unanswered.zip(files) {
+        let pieces = wanted.iter().map(|step| step.piece.clone()).collect();
+        let files = self.sound.cut(pieces, self.form).await.map_err(Unanswered::Sound)?;
+        for (step, file) in wanted.iter_mut().zip(files) {
             step.audio = Some(PieceAudio {
                 id: step.id.clone(),
                 form: self.form,
@@ -122,7 +146,7 @@ impl Asking<'_> {
                 duration: Duration::try_from_secs_f64(file.seconds).unwrap_or_default(),
             });
         }
-        Ok(steps)
+        Ok(())
     }
 
     /// One channel is one person, unless all are on it.
@@ -135,20 +159,12 @@ impl Asking<'_> {
     }
 
     async fn one(&self, step: Step, stopped: &AtomicBool) -> Came {
-        let Step { id, piece, known, audio } = step;
-        let (answer, job) = match known {
-            Some(known) => {
-                let in_time = audio.as_ref().is_none_or(|audio| self.keeper.clock.now() - known.asked_at < patience(audio.duration));
-                (known.answer, known.provider_job.filter(|_| in_time))
-            }
-            None => (None, None),
+        let Step { id, piece, stand, audio } = step;
+        let job = match stand {
+            Stand::Answered(transcription) => return Came::Heard(Box::new(HeardPiece { id, piece, transcription: *transcription })),
+            Stand::UnderWay(job) => Some(job),
+            Stand::Unasked => None,
         };
-        if let Some(answer) = answer {
-            return match serde_json::from_value(answer) {
-                Ok(transcription) => Came::Heard(Box::new(HeardPiece { id, piece, transcription })),
-                Err(error) => Came::Failed(Failed::unwritable(error)),
-            };
-        }
         let Some(audio) = audio.filter(|_| !stopped.load(Ordering::Relaxed)) else { return Came::NotAsked };
         let came = self.asked(&audio, piece, job).await;
         if matches!(came, Came::Error(_) | Came::Failed(_)) {
@@ -183,22 +199,23 @@ impl Asking<'_> {
         let answered = Answered {
             piece: &audio.id,
             provider: self.transcriber.name(),
-            provider_job: job,
             transcription: &transcription,
             sent_seconds: audio.duration.as_secs_f64(),
             trimmed_seconds: piece.trimmed_seconds,
         };
-        match self.keeper.answered(&answered).await {
+        match self.keeper.answered(answered).await {
             Ok(()) => Came::Heard(Box::new(HeardPiece { id: audio.id.clone(), piece, transcription })),
             Err(error) => Came::Failed(error),
         }
     }
 }
 
-/// How long a provider may work on so much audio before it is asked anew: it lost the job, or its answer was lost.
-fn patience(audio: Duration) -> TimeDelta {
-    const BESIDES: TimeDelta = TimeDelta::minutes(15);
-    TimeDelta::from_std(audio.saturating_mul(3)).unwrap_or(TimeDelta::MAX).checked_add(&BESIDES).unwrap_or(TimeDelta::MAX)
+/// How long a provider may work on a piece before it is asked anew, whatever it says: it lost the job, or its answer was lost. Longer
+/// than any provider's own patience, which asks anew more than once.
+fn patience(piece: &Piece) -> TimeDelta {
+    const BESIDES: TimeDelta = TimeDelta::hours(1);
+    let audio = Duration::try_from_secs_f64(Timeline::of(piece).seconds()).unwrap_or_default();
+    TimeDelta::from_std(audio.saturating_mul(6)).unwrap_or(TimeDelta::MAX).checked_add(&BESIDES).unwrap_or(TimeDelta::MAX)
 }
 
 /// Whether an error says nothing about the provider's work itself.

@@ -1,6 +1,6 @@
 //! The transcribers of a call, one after the other, until one of them gives an answer that passes its checks.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use callscribe::{
     asr::{
@@ -12,14 +12,15 @@ use callscribe::{
     domain::{Reason, amount},
     ledger::{Failure, Outcome, VendorTrace},
     store::{StoreError, costs::cost_of, transcriptions::StoredAudioRow},
-    transcript::{Cost, Document, Policy, turns_of},
+    telemetry::chain,
+    transcript::{Cost, Document, turns_of},
 };
 
 use crate::{
     asking::{Asking, Unanswered},
     document::{checks_of, on_channels},
-    finish::{Made, completed},
-    keep::Keeper,
+    finish::Ending,
+    keep::{Keeper, Known},
     outcomes::{of_provider, of_sound, of_store, of_transaction},
     sides::{HeardSide, Names, sides_of, spoken},
     sound::Sound,
@@ -35,8 +36,7 @@ pub(crate) struct Chain<'h> {
     pub(crate) sound: &'h Sound,
     pub(crate) row: &'h StoredAudioRow,
     pub(crate) settings: &'h TranscribingSettings,
-    /// What is taken out.
-    pub(crate) redaction: Option<&'h Policy>,
+    pub(crate) ending: &'h Ending<'h>,
     /// What is to be told of the transcript whatever the checks say.
     pub(crate) more_flags: Vec<Flag>,
 }
@@ -92,52 +92,83 @@ impl Heard {
 
 impl Chain<'_> {
     pub(crate) async fn transcribed(mut self) -> Outcome {
-        let mut last: Option<Outcome> = None;
+        let known = match self.keeper.known().await {
+            Ok(known) => known,
+            Err(error) => return of_transaction(error.0),
+        };
+        let mut otherwise: Option<Outcome> = None;
         let mut best: Option<Box<Heard>> = None;
         let mut useless: Vec<String> = Vec::new();
-        let from = match self.begun_by().await {
-            Ok(place) => place,
-            Err(error) => return of_store(error),
-        };
+        let from = self.begun_by(&known);
         for (place, transcriber) in self.transcribers.iter().enumerate().skip(from) {
             if place > 0 && !self.more_flags.contains(&Flag::FellBack) {
                 self.more_flags.push(Flag::FellBack);
             }
-            match self.heard_by(transcriber).await {
-                Ok(heard) => return self.done(&heard).await,
+            let outcome = match self.heard_by(transcriber, &known).await {
+                Ok(heard) => return self.done(&heard, &known).await,
                 Err(NotBy::Outcome(outcome)) => return outcome,
-                Err(NotBy::GivenUp(outcome)) => last = Some(outcome),
+                Err(NotBy::GivenUp(outcome)) => outcome,
                 Err(NotBy::Bad(heard, failure)) => {
                     useless.extend(heard.bad_ids());
-                    last = Some(Outcome::Retry(failure));
                     // fewer bad sides are better, and of equals the earlier in the chain
                     if best.as_ref().is_none_or(|best| heard.faults().count() < best.faults().count()) {
                         best = Some(heard);
                     }
+                    Outcome::Retry(failure)
                 }
-            }
+            };
             tracing::warn!(transcript.id = %self.keeper.transcript, asr.provider = transcriber.name(), "no transcript by this transcriber");
+            otherwise = Some(most_hopeful(otherwise, outcome));
         }
-        if let (Some(best), WhenDoubtful::Keep) = (&best, self.settings.when_doubtful) {
-            return self.done(best).await;
+        match (otherwise, best) {
+            // somebody may hear it better later; what was answered stays, so that nothing is paid for twice
+            (Some(later @ Outcome::Later { .. }), _) => later,
+            (_, Some(best)) if self.settings.when_doubtful == WhenDoubtful::Keep => self.done(&best, &known).await,
+            (otherwise, _) => self.without_transcript(otherwise, from, &useless, &known).await,
         }
-        if let Err(error) = self.keeper.forget(&useless).await {
+    }
+
+    /// Bad answers are forgotten before the next try, which would meet them again.
+    async fn without_transcript(
+        &self,
+        otherwise: Option<Outcome>,
+        from: usize,
+        useless: &[String],
+        known: &HashMap<String, Known>,
+    ) -> Outcome {
+        self.release(known, |id| useless.contains(id)).await;
+        if let Err(error) = self.keeper.forget(useless).await {
             return of_transaction(error.0);
         }
-        last.unwrap_or_else(|| Outcome::Stop(Failure::new(Reason::Unexpected, anyhow::anyhow!("nobody was asked"))))
+        match otherwise {
+            // those before it were not asked in this run
+            Some(Outcome::Stop(failure)) if from > 0 => Outcome::Retry(failure),
+            Some(outcome) => outcome,
+            None => Outcome::Stop(Failure::new(Reason::Unexpected, anyhow::anyhow!("nobody was asked"))),
+        }
     }
 
     /// Who works on it already: nobody before them is asked again meanwhile.
-    async fn begun_by(&self) -> Result<usize, StoreError> {
-        let known = self.keeper.known().await?;
+    fn begun_by(&self, known: &HashMap<String, Known>) -> usize {
         let works = |name: &str| known.values().any(|piece| piece.provider == name && piece.answer.is_none());
-        Ok(self.transcribers.iter().rposition(|transcriber| works(transcriber.name())).unwrap_or(0))
+        self.transcribers.iter().rposition(|transcriber| works(transcriber.name())).unwrap_or(0)
+    }
+
+    /// Lets go of what providers hold of work whose answers are kept, or of no use. What they keep all the same is told, and no reason
+    /// to keep a transcript back.
+    async fn release(&self, known: &HashMap<String, Known>, which: impl Fn(&String) -> bool) {
+        for (id, piece) in known.iter().filter(|(id, _)| which(id)) {
+            let Some(job) = &piece.job else { continue };
+            let Some(transcriber) = self.transcribers.iter().find(|transcriber| transcriber.name() == piece.provider) else { continue };
+            if let Err(error) = transcriber.release(id, job).await {
+                tracing::warn!(asr.provider = piece.provider, asr.job = job, error = %chain(&error), "the provider still holds its work");
+            }
+        }
     }
 
     /// What one transcriber hears: sides that fail their checks are asked for once more otherwise, since a second opinion costs less
     /// than a lost call.
-    async fn heard_by(&self, transcriber: &Arc<dyn Transcriber>) -> Result<Heard, NotBy> {
-        self.within_the_cap(transcriber.as_ref()).await?;
+    async fn heard_by(&self, transcriber: &Arc<dyn Transcriber>, known: &HashMap<String, Known>) -> Result<Heard, NotBy> {
         let takes = transcriber.takes();
         let form = takes.forms.first().copied().unwrap_or(Form::Wav);
         let pieces = plan(
@@ -151,7 +182,16 @@ impl Chain<'_> {
                 cutting: Cutting::default(),
             },
         );
-        let first = self.ask(transcriber.as_ref(), form, Manner::Usual, &pieces).await?;
+        let usual = Asking {
+            keeper: self.keeper,
+            known,
+            transcriber: transcriber.as_ref(),
+            sound: self.sound,
+            sha256: &self.row.sha256,
+            form,
+            manner: Manner::Usual,
+        };
+        let first = self.ask(&usual, &pieces).await?;
         let mut heard = Heard { transcriber: Arc::clone(transcriber), form, pieces: pieces.len(), sides: first, set_aside: Vec::new() };
         let failed: Vec<_> = heard.faults().map(|(side, reason, what)| (side.channel, reason, what.to_owned())).collect();
         if failed.is_empty() {
@@ -162,7 +202,7 @@ impl Chain<'_> {
         }
         let again: Vec<Piece> =
             pieces.iter().filter(|piece| failed.iter().any(|(channel, ..)| *channel == piece.channel)).cloned().collect();
-        for second in self.ask(transcriber.as_ref(), form, Manner::Different, &again).await? {
+        for second in self.ask(&Asking { manner: Manner::Different, ..usual }, &again).await? {
             if let Some(first) = heard.sides.iter_mut().find(|(side, _)| side.channel == second.0.channel) {
                 heard.set_aside.extend(std::mem::replace(first, second).0.ids);
             }
@@ -178,44 +218,27 @@ impl Chain<'_> {
         }
     }
 
-    async fn within_the_cap(&self, transcriber: &dyn Transcriber) -> Result<(), NotBy> {
-        let prices = self.keeper.prices;
-        if prices.per_minute(transcriber.name(), transcriber.model()).is_none_or(|price| price == 0) {
-            return Ok(());
-        }
-        match self.keeper.over_the_cap().await {
-            Ok(None) => Ok(()),
-            Ok(Some(spent)) => {
-                let error = Capped { spent: amount(spent), currency: prices.currency.clone() };
-                let why = Failure::new(Reason::CostCapReached, error);
-                Err(NotBy::GivenUp(Outcome::Later { wait: UNTIL_THE_CAP_IS_RAISED, why }))
-            }
-            Err(error) => Err(NotBy::Outcome(of_store(error))),
-        }
-    }
-
-    async fn ask(
-        &self,
-        transcriber: &dyn Transcriber,
-        form: Form,
-        manner: Manner,
-        pieces: &[Piece],
-    ) -> Result<Vec<(HeardSide, Checked)>, NotBy> {
-        let asking = Asking { keeper: self.keeper, transcriber, sound: self.sound, sha256: &self.row.sha256, form, manner };
+    async fn ask(&self, asking: &Asking<'_>, pieces: &[Piece]) -> Result<Vec<(HeardSide, Checked)>, NotBy> {
         let heard = asking.answers(pieces).await.map_err(|unanswered| match unanswered {
             Unanswered::UnderWay(wait) => {
-                let error = anyhow::anyhow!("`{}` works on it", transcriber.name());
+                let error = anyhow::anyhow!("`{}` works on it", asking.transcriber.name());
                 NotBy::Outcome(Outcome::Later { wait, why: Failure::new(Reason::ProviderWorking, error) })
             }
-            Unanswered::Error(error) => given_up_or_not(error),
+            Unanswered::Capped(spent) => {
+                let error = Capped { spent: amount(spent), currency: self.keeper.prices.currency.clone() };
+                let why = Failure::new(Reason::CostCapReached, error);
+                NotBy::GivenUp(Outcome::Later { wait: UNTIL_THE_CAP_IS_RAISED, why })
+            }
+            Unanswered::Error(error) => given_up_or_not(error, self.keeper.is_last_attempt()),
             Unanswered::Sound(error) => NotBy::Outcome(of_sound(error)),
             Unanswered::Failed(error) => NotBy::Outcome(of_transaction(error.0)),
         })?;
         let sides = sides_of(heard, self.sound);
-        Ok(sides.into_iter().map(|side| checked(side, transcriber.language())).collect())
+        Ok(sides.into_iter().map(|side| checked(side, asking.transcriber.language())).collect())
     }
 
-    async fn done(&self, heard: &Heard) -> Outcome {
+    async fn done(&self, heard: &Heard, known: &HashMap<String, Known>) -> Outcome {
+        self.release(known, |_| true).await;
         let cost = match self.cost().await {
             Ok(cost) => cost,
             Err(error) => return of_store(error),
@@ -228,7 +251,7 @@ impl Chain<'_> {
             audio.sent_seconds = document.sent_seconds, asr.provider = provider, asr.request_id = document.request_ids.first(),
             "transcribed recording"
         );
-        completed(Made { id: self.keeper.transcript, provider }, document, self.redaction)
+        self.ending.completed(provider, document).await
     }
 
     async fn cost(&self) -> Result<Option<Cost>, StoreError> {
@@ -305,12 +328,26 @@ impl Chain<'_> {
 }
 
 /// Whose error it is: what the recording or the provider's settings are at fault for, and a provider that is down, is the next one's
-/// chance; what passes by itself is waited for, since the next one may cost more.
-fn given_up_or_not(error: TranscribeError) -> NotBy {
+/// chance; what passes by itself is waited for, since the next one may cost more, until this is the last attempt.
+fn given_up_or_not(error: TranscribeError, is_last_attempt: bool) -> NotBy {
     let others_turn =
         matches!(error, TranscribeError::Rejected { .. } | TranscribeError::Misconfigured { .. } | TranscribeError::Down { .. });
-    let outcome = of_provider(error);
-    if others_turn { NotBy::GivenUp(outcome) } else { NotBy::Outcome(outcome) }
+    match of_provider(error) {
+        outcome @ Outcome::Retry(_) if is_last_attempt => NotBy::GivenUp(outcome),
+        outcome if others_turn => NotBy::GivenUp(outcome),
+        outcome => NotBy::Outcome(outcome),
+    }
+}
+
+/// Of two transcribers' ends, the one with more hope: a wait, the shorter the better, before another try, before none.
+fn most_hopeful(one: Option<Outcome>, other: Outcome) -> Outcome {
+    match (one, other) {
+        (None, other) => other,
+        (Some(one @ Outcome::Later { wait, .. }), Outcome::Later { wait: other, .. }) if wait <= other => one,
+        (Some(_), later @ Outcome::Later { .. }) | (Some(later @ Outcome::Later { .. }), _) => later,
+        (Some(retry @ Outcome::Retry(_)), Outcome::Stop(_)) => retry,
+        (Some(_), other) => other,
+    }
 }
 
 fn checked(side: HeardSide, language: Option<&str>) -> (HeardSide, Checked) {

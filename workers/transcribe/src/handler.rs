@@ -24,8 +24,9 @@ use crate::{
     chain::Chain,
     chosen::Chosen,
     document::silent_document,
-    finish::{Made, completed},
+    finish::Ending,
     keep::{CallOf, Keeper},
+    mute::Muting,
     outcomes::{of_sound, of_store, of_transaction, of_wishes},
     recording::Recording,
     scratch,
@@ -162,15 +163,17 @@ impl TranscribeHandler {
         row: StoredAudioRow,
     ) -> Outcome {
         let recording = Recording::new(&self.blob, &row, &self.scratch_root);
+        let muting = Muting { policy: self.recipe.settings.redaction.audio, recording: &recording, task: &task, store: &context.store };
+        let ending = Ending { redaction: self.redaction.as_ref(), muting };
         let mut more_flags = Vec::new();
         if let Some(vendor) = chosen.vendor_for(task.leg) {
             match recording.silence_at_first_look().await {
-                Ok(Some(duration)) => return self.without_speech(chosen.first(), task.id, duration),
+                Ok(Some(duration)) => return without_speech(&ending, chosen.first(), duration).await,
                 Ok(None) => {}
                 Err(error) => return of_sound(error),
             }
             let given_up = match vendor.ask(&recording, &task).await {
-                Asked::Made(document) => return self.taken(task.id, *document),
+                Asked::Made(document) => return taken(&ending, *document).await,
                 Asked::NotYet(outcome) => return outcome,
                 Asked::GivenUp(given_up) if chosen.chain.is_empty() => return given_up.outcome(),
                 Asked::GivenUp(given_up) => given_up,
@@ -189,7 +192,7 @@ impl TranscribeHandler {
             Err(error) => return of_sound(error),
         };
         if sound.examined.speech().is_silence() {
-            return self.without_speech(chosen.first(), task.id, sound.examined.duration);
+            return without_speech(&ending, chosen.first(), sound.examined.duration).await;
         }
         let call = CallOf { session_id: task.session_id.clone(), source: task.source, queue_name: task.queue_name.clone() };
         let keeper = Keeper {
@@ -206,26 +209,28 @@ impl TranscribeHandler {
             sound,
             row: &row,
             settings: &self.recipe.settings,
-            redaction: self.redaction.as_ref(),
+            ending: &ending,
             more_flags,
         };
-        chain.transcribed().await
+        // on the heap: with everything that it waits for it is larger than a thread's stack bears well
+        Box::pin(chain.transcribed()).await
     }
+}
 
-    /// Done, by the vendor's own transcript: no audio was sent to anybody.
-    fn taken(&self, id: TranscriptId, document: Document) -> Outcome {
-        tracing::info!(
-            transcript.id = %id, transcript.words = document.words().count(), transcript.flags = ?document.checks.flags,
-            transcript.repairs = document.repairs, audio.seconds = document.audio_seconds, "took the vendor's own transcript"
-        );
-        completed(Made { id, provider: vendor::PROVIDER }, document, self.redaction.as_ref())
-    }
+/// Done, by the vendor's own transcript: no audio was sent to anybody.
+async fn taken(ending: &Ending<'_>, document: Document) -> Outcome {
+    tracing::info!(
+        transcript.id = %ending.muting.task.id, transcript.words = document.words().count(), transcript.flags = ?document.checks.flags,
+        transcript.repairs = document.repairs, audio.seconds = document.audio_seconds, "took the vendor's own transcript"
+    );
+    ending.completed(vendor::PROVIDER, document).await
+}
 
-    fn without_speech(&self, by: (&'static str, &str), id: TranscriptId, duration: Duration) -> Outcome {
-        let ((provider, model), seconds) = (by, duration.as_secs_f64());
-        tracing::info!(transcript.id = %id, transcript.flags = ?[Flag::Silent], audio.seconds = seconds, "nothing to transcribe");
-        completed(Made { id, provider }, silent_document(provider, model, seconds), self.redaction.as_ref())
-    }
+async fn without_speech(ending: &Ending<'_>, by: (&'static str, &str), duration: Duration) -> Outcome {
+    let ((provider, model), seconds) = (by, duration.as_secs_f64());
+    let id = ending.muting.task.id;
+    tracing::info!(transcript.id = %id, transcript.flags = ?[Flag::Silent], audio.seconds = seconds, "nothing to transcribe");
+    ending.completed(provider, silent_document(provider, model, seconds)).await
 }
 
 /// A transaction that was rolled back: `LeaseLost` cannot be made from diesel's error by itself.
@@ -233,7 +238,7 @@ impl TranscribeHandler {
 pub(crate) struct Failed(pub(crate) LeaseLost);
 
 impl Failed {
-    /// JSON that could not be written or read back.
+    /// JSON that could not be written.
     pub(crate) fn unwritable(error: serde_json::Error) -> Self {
         Self(LeaseLost::Store(StoreError::Row { table: "transcript_pieces", what: error.to_string() }))
     }

@@ -7,13 +7,14 @@ use callscribe::{
     clock::Clock,
     config::PriceSettings,
     domain::{SessionId, SourceName, TranscriptId},
-    ledger::{Claimed, hold},
+    ledger::{Claimed, LeaseLost, hold},
     store::{
         Store, StoreError,
-        costs::{Charge, charge, month_of, spent_since},
-        pieces::{Piece, forget_pieces, keep_piece, pieces_of},
+        costs::{Charge, month_of, spent_since},
+        pieces::{Fence, Piece, forget_pieces, keep_answer, keep_under_way, pieces_of},
     },
 };
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
 use futures_util::FutureExt;
 
@@ -41,71 +42,86 @@ pub(crate) struct CallOf {
 pub(crate) struct Answered<'a> {
     pub(crate) piece: &'a str,
     pub(crate) provider: &'static str,
-    pub(crate) provider_job: Option<String>,
     pub(crate) transcription: &'a Transcription,
     pub(crate) sent_seconds: f64,
     pub(crate) trimmed_seconds: f64,
 }
 
+/// A piece that a provider took in an earlier run.
+pub(crate) struct Known {
+    pub(crate) provider: String,
+    /// The provider's id of its work.
+    pub(crate) job: Option<String>,
+    pub(crate) asked_at: DateTime<Utc>,
+    /// What was heard; `None` while the provider works.
+    pub(crate) answer: Option<Transcription>,
+}
+
 impl Keeper<'_> {
-    /// What is known already, by what was asked.
-    pub(crate) async fn known(&self) -> Result<HashMap<String, Piece>, StoreError> {
-        let mut connection = self.store.connection().await?;
-        let known = pieces_of(&mut connection, self.transcript).await?;
-        Ok(known.into_iter().map(|piece| (piece.piece.clone(), piece)).collect())
+    /// Whether nothing follows a failure of this run.
+    pub(crate) fn is_last_attempt(&self) -> bool {
+        self.job.attempt >= self.job.max_attempts
+    }
+
+    /// What earlier runs know, by what was asked. Answers in a form that cannot be read are forgotten: their pieces are asked for anew.
+    pub(crate) async fn known(&self) -> Result<HashMap<String, Known>, Failed> {
+        if self.job.run <= 1 {
+            // nobody ran before
+            return Ok(HashMap::new());
+        }
+        let pieces = pieces_of(&mut *self.store.connection().await?, self.transcript).await?;
+        let mut known = HashMap::with_capacity(pieces.len());
+        let mut unreadable = Vec::new();
+        for Piece { piece, provider, provider_job: job, answer, asked_at } in pieces {
+            match answer.map(serde_json::from_value).transpose() {
+                Ok(answer) => drop(known.insert(piece, Known { provider, job, asked_at, answer })),
+                Err(error) => {
+                    tracing::warn!(transcript.id = %self.transcript, asr.piece = piece, %error, "a kept answer cannot be read: asking anew");
+                    unreadable.push(piece);
+                }
+            }
+        }
+        if !unreadable.is_empty() {
+            self.forget(&unreadable).await?;
+        }
+        Ok(known)
     }
 
     /// Keeps an answer and writes down what it cost. Killed before this, the piece is asked for, and paid for, once more.
-    pub(crate) async fn answered(&self, answered: &Answered<'_>) -> Result<(), Failed> {
+    pub(crate) async fn answered(&self, answered: Answered<'_>) -> Result<(), Failed> {
         let Answered { piece, provider, transcription, .. } = answered;
         let seconds = transcription.billed_seconds.unwrap_or(answered.sent_seconds).max(0.0);
-        let amount_micros = self.prices.of(provider, &transcription.model, seconds);
-        let kept = Piece {
-            piece: (*piece).to_owned(),
-            provider: (*provider).to_owned(),
-            provider_job: answered.provider_job.clone(),
-            answer: Some(serde_json::to_value(transcription).map_err(Failed::unwritable)?),
-            asked_at: self.clock.now(),
-        };
-        let cost = Charge {
+        let charge = Charge {
             session_id: self.call.session_id.clone(),
             transcript_id: self.transcript,
             source: self.call.source,
             queue_name: self.call.queue_name.clone(),
             provider,
             model: transcription.model.clone(),
-            piece: (*piece).to_owned(),
+            piece: piece.to_owned(),
             request_id: transcription.request_id.clone(),
             seconds,
             trimmed_seconds: answered.trimmed_seconds,
-            amount_micros,
+            amount_micros: self.prices.of(provider, &transcription.model, seconds),
             currency: self.prices.currency.clone(),
         };
-        self.written(kept, Some(cost)).await
+        let answer = serde_json::to_value(transcription).map_err(Failed::unwritable)?;
+        let fence = Fence { job: self.job.id, lease: self.job.lease, run: self.job.run };
+        let mut connection = self.store.connection().await?;
+        if keep_answer(&mut connection, fence, (&answer, self.clock.now()), &charge).await? {
+            Ok(())
+        } else {
+            Err(LeaseLost::Gone(self.job.id).into())
+        }
     }
 
     /// Keeps the provider's id of work that has begun.
-    pub(crate) async fn under_way(&self, piece: &str, provider: &'static str, job: &str) -> Result<(), Failed> {
-        let kept = Piece {
-            piece: piece.to_owned(),
-            provider: provider.to_owned(),
-            provider_job: Some(job.to_owned()),
-            answer: None,
-            asked_at: self.clock.now(),
-        };
-        self.written(kept, None).await
-    }
-
-    async fn written(&self, piece: Piece, cost: Option<Charge>) -> Result<(), Failed> {
-        let (job, transcript) = (self.job, self.transcript);
+    pub(crate) async fn under_way(&self, piece: &str, provider: &'static str, provider_job: &str) -> Result<(), Failed> {
+        let (job, transcript, now) = (self.job, self.transcript, self.clock.now());
         let mut connection = self.store.connection().await?;
         let written = connection.transaction(async move |transaction| {
             hold(transaction, job).await?;
-            keep_piece(transaction, transcript, &piece).await?;
-            if let Some(cost) = &cost {
-                charge(transaction, cost).await?;
-            }
-            Ok::<_, Failed>(())
+            Ok::<_, Failed>(keep_under_way(transaction, transcript, (piece, provider, provider_job), now).await?)
         });
         written.boxed().await
     }

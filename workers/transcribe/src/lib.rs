@@ -13,6 +13,7 @@ mod document;
 mod finish;
 mod handler;
 mod keep;
+mod mute;
 mod outcomes;
 mod piece;
 mod recording;

@@ -42,7 +42,8 @@ fn side_of(channel: Channel, pieces: Vec<HeardPiece>, sound: &Sound) -> HeardSid
     let timelines: Vec<Timeline> = pieces.iter().map(|piece| Timeline::of(&piece.piece)).collect();
     let mut whole = Transcription::default();
     let (mut texts, mut untimed) = (Vec::new(), Vec::new());
-    for (piece, timeline) in pieces.iter().zip(&timelines) {
+    let voices = |at: usize| Voices { piece: (pieces.len() > 1).then_some(at + 1) };
+    for (at, (piece, timeline)) in pieces.iter().zip(&timelines).enumerate() {
         let heard = &piece.transcription;
         whole.model.clone_from(&heard.model);
         whole.too_short |= heard.too_short;
@@ -51,13 +52,14 @@ fn side_of(channel: Channel, pieces: Vec<HeardPiece>, sound: &Sound) -> HeardSid
         whole.billed_seconds = sum(whole.billed_seconds, heard.billed_seconds);
         whole.repairs = whole.repairs.saturating_add(heard.repairs);
         texts.push(heard.text.as_str());
-        whole.segments.extend(heard.segments.iter().map(|segment| placed(segment, timeline)));
+        whole.segments.extend(heard.segments.iter().map(|segment| placed(segment, timeline, voices(at))));
         if heard.segments.is_empty() && heard.words.is_empty() && !heard.text.is_empty() {
             let all = timeline.all();
             untimed.push(Segment { start: all.start, end: all.end, text: heard.text.clone(), ..Segment::default() });
         }
     }
-    let words = pieces.iter().zip(&timelines).map(|(piece, timeline)| (piece.piece.clone(), placed_words(&piece.transcription, timeline)));
+    let words = pieces.iter().zip(&timelines).enumerate();
+    let words = words.map(|(at, (piece, timeline))| (piece.piece.clone(), placed_words(&piece.transcription, timeline, voices(at))));
     whole.words = stitch(words.collect()).into_iter().map(|Placed(word)| word).collect();
     whole.text = texts.join(" ").trim().to_owned();
     HeardSide {
@@ -96,15 +98,29 @@ impl TimedWord for Placed {
     }
 }
 
-fn placed(segment: &Segment, timeline: &Timeline) -> Segment {
-    let span = timeline.place(Interval { start: segment.start, end: segment.end });
-    Segment { start: span.start, end: span.end, ..segment.clone() }
+/// Whose voices a provider's names stand for: they are given anew for each piece, so that `A` of one is nobody known in the next.
+#[derive(Clone, Copy)]
+struct Voices {
+    /// The number of the piece, where there are several.
+    piece: Option<usize>,
 }
 
-fn placed_words(heard: &Transcription, timeline: &Timeline) -> Vec<Placed> {
+impl Voices {
+    fn name(self, told: Option<&String>) -> Option<String> {
+        let told = told?;
+        Some(self.piece.map_or_else(|| told.clone(), |piece| format!("{told} of part {piece}")))
+    }
+}
+
+fn placed(segment: &Segment, timeline: &Timeline, voices: Voices) -> Segment {
+    let span = timeline.place(Interval { start: segment.start, end: segment.end });
+    Segment { start: span.start, end: span.end, speaker: voices.name(segment.speaker.as_ref()), ..segment.clone() }
+}
+
+fn placed_words(heard: &Transcription, timeline: &Timeline, voices: Voices) -> Vec<Placed> {
     let place = |word: &Word| {
         let span = timeline.place_word(Interval { start: word.start, end: word.end });
-        Placed(Word { start: span.start, end: span.end, ..word.clone() })
+        Placed(Word { start: span.start, end: span.end, speaker: voices.name(word.speaker.as_ref()), ..word.clone() })
     };
     heard.words.iter().map(place).collect()
 }
@@ -135,32 +151,73 @@ pub(crate) fn spoken(side: &HeardSide, names: &Names<'_>) -> Side {
         Channel::One(_) | Channel::Mixed => None,
     };
     let heard = &side.transcription;
+    // on a channel of one person, whatever voices a provider tells apart are that person's
+    let told = channel.is_none();
     Side {
         speaker: channel.and_then(|channel| names.of(channel)),
         channel: channel.and_then(|channel| u8::try_from(channel).ok()),
         language: heard.language.clone(),
-        segments: heard.segments.iter().chain(&side.untimed).map(segment_of).collect(),
-        words: heard.words.iter().map(word_of).collect(),
+        segments: heard.segments.iter().chain(&side.untimed).map(|segment| segment_of(segment, told)).collect(),
+        words: heard.words.iter().map(|word| word_of(word, told)).collect(),
     }
 }
 
-fn segment_of(segment: &Segment) -> transcript::Heard {
+fn segment_of(segment: &Segment, told: bool) -> transcript::Heard {
     transcript::Heard {
         start: segment.start,
         end: segment.end,
         text: segment.text.clone(),
         avg_logprob: segment.avg_logprob,
         no_speech_prob: segment.no_speech_prob,
-        speaker: segment.speaker.clone(),
+        speaker: segment.speaker.clone().filter(|_| told),
     }
 }
 
-fn word_of(word: &Word) -> transcript::Word {
+fn word_of(word: &Word, told: bool) -> transcript::Word {
     transcript::Word {
         text: word.text.clone(),
         start: word.start,
         end: word.end,
         confidence: word.confidence,
-        speaker: word.speaker.clone(),
+        speaker: word.speaker.clone().filter(|_| told),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callscribe::config::TranscribingSettings;
+
+    use super::*;
+
+    fn side(channel: Channel, speaker: &str) -> HeardSide {
+        let segment = Segment { start: 0.0, end: 1.0, text: "hello".to_owned(), speaker: Some(speaker.to_owned()), ..Segment::default() };
+        HeardSide {
+            channel,
+            transcription: Transcription { segments: vec![segment], ..Transcription::default() },
+            untimed: Vec::new(),
+            speech: Speech::default(),
+            ids: Vec::new(),
+            request_ids: Vec::new(),
+            sent_seconds: 1.0,
+            trimmed_seconds: 0.0,
+        }
+    }
+
+    #[test]
+    fn voices_that_a_provider_tells_apart_count_where_several_share_a_channel_and_nowhere_else() {
+        let (vendor, settings) = ([Some("Agent".to_owned()), None], TranscribingSettings::default());
+        let names = |shared| Names { shared, vendor: &vendor, settings: &settings.speakers, queue: None };
+        let own = spoken(&side(Channel::One(0), "A"), &names(false));
+        assert_eq!((own.speaker.as_deref(), own.segments[0].speaker.as_deref()), (Some("agent"), None));
+        let shared = spoken(&side(Channel::Mixed, "A"), &names(true));
+        assert_eq!((shared.speaker.as_deref(), shared.segments[0].speaker.as_deref()), (None, Some("A")));
+    }
+
+    #[test]
+    fn a_voice_has_another_name_in_each_piece() {
+        let told = "A".to_owned();
+        assert_eq!(Voices { piece: None }.name(Some(&told)).as_deref(), Some("A"));
+        assert_eq!(Voices { piece: Some(2) }.name(Some(&told)).as_deref(), Some("A of part 2"));
+        assert_eq!(Voices { piece: Some(2) }.name(None), None);
     }
 }

@@ -1,10 +1,13 @@
 //! What is in the recording, and its pieces cut out of it: work for a thread of its own.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use callscribe::{
     asr::Form,
-    audio::{CutPiece, Examined, Limits, Piece, SoundError, cut, examine},
+    audio::{CutPiece, Examined, Interval, Limits, Piece, SoundError, cut, examine, mute},
     blob::Blob,
     store::transcriptions::StoredAudioRow,
 };
@@ -46,5 +49,17 @@ impl Sound {
         let (scratch, examined) = (Arc::clone(&self.scratch), Arc::clone(&self.examined));
         let cut = move || cut(&scratch.recording(), &examined, &pieces, form, scratch.folder());
         Ok(tokio::task::spawn_blocking(cut).await??)
+    }
+
+    /// Writes a copy with silence in these stretches of each channel.
+    pub(crate) async fn muted(&self, stretches: Vec<Vec<Interval>>) -> Result<CutPiece, SoundFailed> {
+        let (scratch, examined) = (Arc::clone(&self.scratch), Arc::clone(&self.examined));
+        let mute = move || mute(&scratch.recording(), &examined, &stretches, &scratch.folder().join("muted.wav"));
+        Ok(tokio::task::spawn_blocking(mute).await??)
+    }
+
+    /// Where the recording lies on this machine, for as long as this does.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.scratch.recording()
     }
 }

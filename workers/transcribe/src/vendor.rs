@@ -12,8 +12,9 @@ use callscribe::{
         check::{Checked, Flag, Measures, Verdict, check},
     },
     audio::Format,
-    blob::{Blob, BlobError, ObjectDescription},
+    blob::{Blob, BlobError, ObjectDescription, apart},
     clock::Clock,
+    config::RedactedAudio,
     domain::{Reason, SourceName},
     ledger::{Failure, Outcome},
     sources::{Source, SourceError, Turn, UNTIL_CONFIGURED, VendorTranscript},
@@ -41,6 +42,7 @@ const LATEST: Duration = Duration::from_hours(1);
 pub struct VendorTranscripts {
     sources: HashMap<SourceName, Arc<dyn Source>>,
     wait: TimeDelta,
+    audio: RedactedAudio,
     clock: Arc<dyn Clock>,
 }
 
@@ -87,16 +89,20 @@ enum VendorError {
     NoSource(SourceName),
     #[error("the vendor's own transcript cannot be fetched")]
     Source(#[from] SourceError),
-    #[error("the vendor's own transcript, kept as `{key}`, is in no form that we know: {what}")]
-    Unrecognised { key: String, what: String },
-    #[error("the vendor's own transcript, kept as `{key}`, failed its checks: {what}")]
-    FailedChecks { key: String, what: String },
+    #[error("the vendor's own transcript, {}, is in no form that we know: {what}", kept_as(.key.as_deref()))]
+    Unrecognised { key: Option<String>, what: String },
+    #[error("the vendor's own transcript, {}, failed its checks: {what}", kept_as(.key.as_deref()))]
+    FailedChecks { key: Option<String>, what: String },
 }
 
-/// A transcript as it came, and where that is kept.
+/// A transcript as it came, and where that is kept, if it is.
 struct Kept {
     transcript: VendorTranscript,
-    key: String,
+    key: Option<String>,
+}
+
+fn kept_as(key: Option<&str>) -> String {
+    key.map_or_else(|| "which is not kept".to_owned(), |key| format!("kept as `{key}`"))
 }
 
 impl VendorTranscripts {
@@ -104,7 +110,14 @@ impl VendorTranscripts {
     #[must_use]
     pub fn new(sources: impl IntoIterator<Item = Arc<dyn Source>>, wait: Duration, clock: Arc<dyn Clock>) -> Self {
         let sources = sources.into_iter().map(|source| (source.name(), source)).collect();
-        Self { sources, wait: TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX), clock }
+        Self { sources, wait: TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX), audio: RedactedAudio::Untouched, clock }
+    }
+
+    /// Keeps the vendor's files as the originals of recordings are kept: they hold every word.
+    #[must_use]
+    pub const fn keeping(mut self, audio: RedactedAudio) -> Self {
+        self.audio = audio;
+        self
     }
 
     /// Asks the vendor that took the call.
@@ -131,7 +144,7 @@ impl VendorTranscripts {
                 Err(SourceError::Gone { .. }) => continue,
                 Err(error) => return Err(self.troubled(task, error)),
             };
-            let key = keep(blob, row, &bytes).await.map_err(|error| Asked::NotYet(of_blob(error)))?;
+            let key = self.keep(blob, row, &bytes).await.map_err(|error| Asked::NotYet(of_blob(error)))?;
             match source.read_transcript(offer, &bytes) {
                 Ok(transcript) => return Ok(Kept { transcript, key }),
                 Err(unrecognised) => unreadable = Some(VendorError::Unrecognised { key, what: unrecognised.what }),
@@ -141,6 +154,23 @@ impl VendorTranscripts {
             Some(error) => given_up(Reason::UnrecognisedTranscriptFormat, error),
             None => self.not_there(task),
         })
+    }
+
+    /// Keeps the file as it came beside the recording, under a name that follows from its bytes: the same file twice is one object,
+    /// and a file that changed under the same name is another. Where originals are deleted it is not kept.
+    async fn keep(&self, blob: &Blob, row: &StoredAudioRow, bytes: &Bytes) -> Result<Option<String>, BlobError> {
+        let sha256 = hex::encode(Sha256::digest(bytes));
+        let key = format!("{}.transcript-{}.json", Format::stem_of(&row.object_key), sha256.get(..16).unwrap_or(&sha256));
+        let key = match self.audio {
+            RedactedAudio::Untouched => key,
+            RedactedAudio::Apart => apart::apart(&key),
+            RedactedAudio::Deleted => return Ok(None),
+        };
+        let content_type = Some("application/json".to_owned());
+        let mut upload = blob.upload(key.as_str(), ObjectDescription { content_type, ..ObjectDescription::default() });
+        upload.push(bytes.clone()).await?;
+        upload.finish().await?;
+        Ok(Some(key))
     }
 
     fn not_there(&self, task: &TranscriptTask) -> Asked {
@@ -209,19 +239,6 @@ impl GivenUp {
     }
 }
 
-/// Keeps the file as it came beside the recording, under a name that follows from its bytes: the same file twice is one object,
-/// and a file that changed under the same name is another.
-async fn keep(blob: &Blob, row: &StoredAudioRow, bytes: &Bytes) -> Result<String, BlobError> {
-    let sha256 = hex::encode(Sha256::digest(bytes));
-    let stem = Format::stem_of(&row.object_key);
-    let key = format!("{stem}.transcript-{}.json", sha256.get(..16).unwrap_or(&sha256));
-    let mut upload =
-        blob.upload(key.as_str(), ObjectDescription { content_type: Some("application/json".to_owned()), ..Default::default() });
-    upload.push(bytes.clone()).await?;
-    upload.finish().await?;
-    Ok(key)
-}
-
 /// The document of a transcript that stands up to what can be heard in the recording.
 async fn judged(recording: &Recording<'_>, kept: Kept) -> Asked {
     let Kept { transcript, key } = kept;
@@ -246,7 +263,7 @@ async fn judged(recording: &Recording<'_>, kept: Kept) -> Asked {
         speakers: on_channels(&recording.row.channels),
         turns: transcript.turns.iter().map(|turn| turn_of(turn, transcript.language.as_deref())).collect(),
         repairs: transcript.repairs,
-        vendor_file: Some(key),
+        vendor_file: key,
         checks: checks_of(checked.flags(), &checked.measures),
         ..Document::new(PROVIDER, transcript.form, audio_seconds)
     };

@@ -29,6 +29,8 @@ pub(crate) enum UpkeepTrouble {
     Blob(#[from] BlobError),
     #[error("this worker has no settings for the bucket, and audio is to be deleted from it")]
     NoBucket,
+    #[error("the call is on legal hold, or its recording is being worked on: the original stays")]
+    Needed(Duration),
     #[error("the bucket still holds `{0}` after it was deleted")]
     StillThere(String),
 }
@@ -38,6 +40,7 @@ impl Trouble for UpkeepTrouble {
         match self {
             Self::TooNarrow(_) => Outcome::Retry(Failure::new(Reason::VendorRejected, self)),
             Self::NoSummaryYet(wait) => Outcome::Later { wait, why: Failure::new(Reason::SummaryNotReady, self) },
+            Self::Needed(wait) => Outcome::Later { wait, why: Failure::new(Reason::OriginalNeeded, self) },
             Self::Requeue(ByHandError::Store(_)) => Outcome::Retry(Failure::new(Reason::DatabaseUnavailable, self)),
             Self::Requeue(
                 ByHandError::Refused { .. } | ByHandError::NoTrial(_) | ByHandError::NameTaken(_) | ByHandError::Unreadable { .. },

@@ -14,7 +14,7 @@ use callscribe::{
     store::{PooledConnection, StoreError},
 };
 
-use crate::{answer::UpkeepError, reconcile, retention, subscriptions, summary};
+use crate::{answer::UpkeepError, discard, reconcile, retention, subscriptions, summary};
 
 /// How this house is kept.
 #[derive(Debug, Clone)]
@@ -70,6 +70,7 @@ impl UpkeepHandler {
             UpkeepTask::Summarise => summary::run(&run).await,
             UpkeepTask::Subscriptions => subscriptions::run(&run).await,
             UpkeepTask::Retention => retention::run(&run).await,
+            UpkeepTask::Discard(discard) => discard::run(&run, &discard).await,
         }
     }
 }

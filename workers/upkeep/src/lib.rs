@@ -4,6 +4,7 @@
 //! lives in `callscribe::schedule::UpkeepTask`.
 
 mod answer;
+mod discard;
 mod handler;
 mod reconcile;
 mod retention;

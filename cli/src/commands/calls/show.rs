@@ -195,6 +195,9 @@ fn recordings(story: &CallStory, output: &mut Output) -> io::Result<()> {
             (Some(key), Some(at)) => output.line(format_args!("  deleted by retention on {}, was {key}", stamp(at)))?,
             (None, _) => {}
         }
+        if let (Some(key), None) = (&recording.muted_key, recording.deleted_at) {
+            output.line(format_args!("  muted copy is {key}"))?;
+        }
     }
     Ok(())
 }
