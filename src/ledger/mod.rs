@@ -35,7 +35,10 @@ mod workers_seen;
 
 pub use advice::{Advice, Asked, Bound, advise, advise_all};
 pub use backoff::{Backoff, process_rng};
-pub use batches::{BatchId, BatchSeen, Verdict, attend, batch_failures, batch_name, batches_seen, cancel_batch, judge_canary};
+pub use batches::{
+    BatchId, BatchSeen, BatchSwitched, SwitchOfBatch, Verdict, attend, batch_failures, batch_name, batches_seen, cancel_batch,
+    judge_canary, switch_batch, would_switch,
+};
 pub use by_hand::{
     ByHand, ByHandError, Canary, Changed, Pace, Tally, cancel, cancel_tally, enqueue_anew, enqueue_or_reopen, finish_moving, note_enqueued,
     requeue, requeue_tally, requeue_within, version_anew, would_cancel, would_requeue,

@@ -155,7 +155,7 @@ const COLUMNS: &str =
     c.wrap_up_code, c.end_time_source, c.talk_seconds, c.queue_seconds, c.hold_seconds, c.wrap_up_seconds, c.team_name, c.site_name, c.entry_point_name,
     c.termination_reason, c.terminated_by, c.handle_type, c.csat_score, c.auto_csat, c.contact_reason, c.transcription_available, c.recording_count, c.enriched_at, c.source_updated_at";
 const LATEST_TRANSCRIPT: &str = "LEFT JOIN LATERAL (
-    SELECT error_code FROM call_transcripts WHERE session_id = c.session_id AND leg = 'main' ORDER BY version DESC LIMIT 1) AS t ON true";
+    SELECT error_code FROM call_transcripts WHERE session_id = c.session_id AND leg = 'main' AND counts ORDER BY version DESC LIMIT 1) AS t ON true";
 
 /// The calls a filter means, latest first, up to `limit`.
 pub async fn list_calls(connection: &mut Connection, filter: &CallFilter, limit: i64) -> Result<Vec<CallSeen>, StoreError> {
@@ -269,9 +269,15 @@ pub struct TranscriptSeen {
     /// Seconds of audio sent.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub audio_seconds: Option<f64>,
-    /// It is the one that counts of its leg: the newest that is complete.
+    /// It is the transcript of its leg: the newest complete version that counts.
     #[diesel(sql_type = sql_types::Bool)]
     pub current: bool,
+    /// It counts once it is complete; else it is on trial.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub counts: bool,
+    /// Name of the requeue batch that asked for it.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub batch: Option<String>,
     /// When it was first expected.
     #[diesel(sql_type = sql_types::Timestamptz)]
     pub created_at: DateTime<Utc>,
@@ -354,7 +360,8 @@ pub async fn call_story(connection: &mut Connection, session: &SessionId) -> Res
     .await?;
     let transcripts = diesel::sql_query(
         "SELECT id, leg, version, provider, model, status, language, transcript_text, error_code, error_message, flags, audio_seconds,
-                id IN (SELECT id FROM current_transcripts WHERE session_id = $1) AS current, created_at, updated_at, completed_at
+                id IN (SELECT id FROM current_transcripts WHERE session_id = $1) AS current, counts,
+                (SELECT name FROM requeue_batches WHERE id = batch_id) AS batch, created_at, updated_at, completed_at
          FROM call_transcripts WHERE session_id = $1 ORDER BY leg, version",
     )
     .bind::<sql_types::Text, _>(session.as_str())

@@ -76,6 +76,7 @@ pub async fn current_transcripts(
     after: Option<&After>,
     calls: i64,
 ) -> Result<Vec<CurrentTranscript>, StoreError> {
+    // OFFSET 0 keeps the view to itself, asked once per call: joined into the rest it is made of all transcripts for every page
     let statement = "SELECT c.session_id, c.source, c.start_time, c.direction, c.ani, c.dnis, c.agent_name, c.transcript_status,
                 t.leg, t.version, t.transcript_json, r.object_key
          FROM (SELECT * FROM call_interactions
@@ -84,7 +85,7 @@ pub async fn current_transcripts(
                  AND ($4::timestamptz IS NULL OR start_time >= $4) AND ($5::timestamptz IS NULL OR start_time < $5)
                  AND ($6::timestamptz IS NULL OR (start_time, session_id) > ($6, $7::text))
                ORDER BY start_time, session_id LIMIT $8) AS c
-         LEFT JOIN LATERAL (SELECT * FROM current_transcripts WHERE session_id = c.session_id) AS t ON true
+         LEFT JOIN LATERAL (SELECT * FROM current_transcripts WHERE session_id = c.session_id OFFSET 0) AS t ON true
          LEFT JOIN LATERAL (
              SELECT coalesce(muted_key, object_key) AS object_key FROM call_recordings
              WHERE session_id = c.session_id AND status = 'stored' AND (recording_id = t.recording_id OR (t.recording_id IS NULL AND leg = t.leg))
@@ -122,15 +123,18 @@ pub struct CompleteVersion {
     /// When it was complete.
     #[diesel(sql_type = sql_types::Timestamptz)]
     pub completed_at: DateTime<Utc>,
+    /// It counts; else it is on trial.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub counts: bool,
     /// The document.
     #[diesel(sql_type = sql_types::Jsonb)]
     pub transcript_json: Value,
 }
 
-/// All complete versions of a leg's transcript, oldest first; the last one counts.
+/// All complete versions of a leg's transcript, oldest first; the last of those that count is its transcript.
 pub async fn complete_versions(connection: &mut Connection, session: &SessionId, leg: &str) -> Result<Vec<CompleteVersion>, StoreError> {
     Ok(diesel::sql_query(
-        "SELECT leg, version, provider, model, completed_at, transcript_json FROM call_transcripts
+        "SELECT leg, version, provider, model, completed_at, counts, transcript_json FROM call_transcripts
          WHERE session_id = $1 AND leg = $2 AND status = 'complete' ORDER BY version",
     )
     .bind::<sql_types::Text, _>(session.as_str())

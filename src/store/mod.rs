@@ -31,6 +31,7 @@ pub mod sync_state;
 pub mod tokens;
 pub mod transcriptions;
 pub mod transcripts;
+pub mod versions;
 pub mod webhook_events;
 
 pub use migrations::{SchemaState, SchemaVersion, migrate, missing_migrations, schema_state};

@@ -91,7 +91,8 @@ pub async fn keep_muted(transaction: &mut Connection, muted: &Muted) -> Result<O
              UPDATE call_recordings SET muted_key = $3, muted_size_bytes = $4, muted_sha256 = $5, muted_at = now(), object_key = $6,
                     size_bytes = CASE WHEN $8 THEN $4 ELSE size_bytes END, sha256 = CASE WHEN $8 THEN $5 ELSE sha256 END
              WHERE session_id = $1 AND recording_id = $2)
-         UPDATE call_transcripts SET audio_url = $7 WHERE session_id = $1 AND recording_id = $2",
+         UPDATE call_transcripts SET audio_url = $7
+         WHERE id IN (SELECT id FROM call_transcripts WHERE session_id = $1 AND recording_id = $2 ORDER BY leg, version FOR NO KEY UPDATE)",
     )
     .bind::<sql_types::Text, _>(muted.session_id.as_str())
     .bind::<sql_types::Text, _>(muted.recording_id.as_str())

@@ -191,7 +191,8 @@ pub struct MadeTranscript {
     pub provider_request_id: Option<String>,
 }
 
-/// Stores a transcript and moves it and its call to `complete`. Returns whether it moved: a complete one stays as it is.
+/// Stores a transcript and moves it to `complete`, and its call as well if it counts: one on trial changes nothing of its call.
+/// Returns whether it moved: a complete one stays as it is.
 pub async fn complete_transcript(connection: &mut Connection, made: &MadeTranscript) -> Result<bool, StoreError> {
     let moved: Vec<Moved> = Prepared(
         diesel::sql_query(
@@ -200,12 +201,12 @@ pub async fn complete_transcript(connection: &mut Connection, made: &MadeTranscr
              SET status = 'complete', provider = $2, model = $3, transcript_text = $4, transcript_json = $5, language = $6, flags = $7,
                  audio_seconds = $8, provider_request_id = $9, error_message = NULL, completed_at = now(), updated_at = now()
              WHERE id = $1 AND status IN ('pending', 'transcribing')
-             RETURNING session_id, leg),
+             RETURNING session_id, leg, counts),
          used AS (
              DELETE FROM transcript_pieces AS p USING moved WHERE p.transcript_id = $1),
          mirrored AS (
              UPDATE call_interactions AS c SET transcript_status = 'complete'
-             FROM moved WHERE moved.leg = 'main' AND c.session_id = moved.session_id)
+             FROM moved WHERE moved.leg = 'main' AND moved.counts AND c.session_id = moved.session_id)
          SELECT session_id FROM moved",
         )
         .bind::<sql_types::Uuid, _>(made.id.0)

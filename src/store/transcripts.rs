@@ -1,7 +1,7 @@
 //! `call_transcripts`, and `call_interactions.transcript_status`, which moves with it in the same statement.
 //!
 //! A call that has a complete transcript is `complete` and stays so, whatever becomes of later versions: the newest complete one
-//! counts, and the view `current_transcripts` tells it.
+//! that counts is its transcript, and the view `current_transcripts` tells it. Which versions count is `versions`' to change.
 
 use std::collections::HashSet;
 
@@ -129,8 +129,8 @@ pub struct TranscriptTrouble {
     pub message: String,
 }
 
-/// Locks the calls of several transcripts in the order in which pages of calls are stored: in any other the two could wait for each
-/// other. One call alone is locked by its own change.
+/// Locks the calls of several transcripts in the order in which pages of calls are stored, then the transcripts in the order in which
+/// versions are switched: in any other two could wait for each other. One call alone is locked by its own change.
 async fn lock_calls(connection: &mut Connection, ids: &[TranscriptId]) -> Result<(), StoreError> {
     if ids.len() < 2 {
         return Ok(());
@@ -142,6 +142,10 @@ async fn lock_calls(connection: &mut Connection, ids: &[TranscriptId]) -> Result
     .bind::<sql_types::Array<sql_types::Uuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
     .execute(connection)
     .await?;
+    diesel::sql_query("SELECT FROM call_transcripts WHERE id = ANY($1) ORDER BY session_id, leg, version FOR NO KEY UPDATE")
+        .bind::<sql_types::Array<sql_types::Uuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -235,10 +239,28 @@ impl Predecessor {
     }
 }
 
+/// Who asks for versions, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// They count as soon as they are complete; else they are on trial, until somebody switches to them.
+    pub counts: bool,
+    /// The requeue batch that asks.
+    pub batch: Option<i64>,
+}
+
+impl Asked {
+    /// Versions that count, asked for by no batch.
+    pub const TO_COUNT: Self = Self { counts: true, batch: None };
+}
+
 /// Begins the next version of transcripts that are complete, from the same recording; the complete ones stay as they are, and so do
-/// their calls: what is complete counts until a later version is.
+/// their calls: what counts goes on counting until a later version that counts is complete.
 /// Returns old and new id of each. A transcript that is not complete has no next version and is left out.
-pub async fn next_versions(connection: &mut Connection, ids: &[TranscriptId]) -> Result<Vec<(TranscriptId, TranscriptId)>, StoreError> {
+pub async fn next_versions(
+    connection: &mut Connection,
+    ids: &[TranscriptId],
+    asked: Asked,
+) -> Result<Vec<(TranscriptId, TranscriptId)>, StoreError> {
     let complete: Vec<Predecessor> = diesel::sql_query(
         "SELECT t.id, c.source, t.session_id, t.leg,
                 (SELECT max(version) + 1 FROM call_transcripts AS v WHERE v.session_id = t.session_id AND v.leg = t.leg) AS next_version
@@ -250,14 +272,30 @@ pub async fn next_versions(connection: &mut Connection, ids: &[TranscriptId]) ->
     .await?;
     let pairs = complete.iter().map(|old| Ok((TranscriptId(old.id), old.successor()?))).collect::<Result<Vec<_>, StoreError>>()?;
     diesel::sql_query(
-        "INSERT INTO call_transcripts (id, session_id, leg, version, recording_id, provider, model, audio_url, audio_seconds)
-         SELECT n.id, t.session_id, t.leg, n.version, t.recording_id, t.provider, t.model, t.audio_url, t.audio_seconds
+        "INSERT INTO call_transcripts (id, session_id, leg, version, recording_id, provider, model, audio_url, audio_seconds, counts, batch_id)
+         SELECT n.id, t.session_id, t.leg, n.version, t.recording_id, t.provider, t.model, t.audio_url, t.audio_seconds, $4, $5
          FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS n (old, id, version) JOIN call_transcripts AS t ON t.id = n.old",
     )
     .bind::<sql_types::Array<sql_types::Uuid>, _>(pairs.iter().map(|(old, _)| old.0).collect::<Vec<_>>())
     .bind::<sql_types::Array<sql_types::Uuid>, _>(pairs.iter().map(|(_, new)| new.0).collect::<Vec<_>>())
     .bind::<sql_types::Array<sql_types::Integer>, _>(complete.iter().map(|old| old.next_version).collect::<Vec<_>>())
+    .bind::<sql_types::Bool, _>(asked.counts)
+    .bind::<sql_types::Nullable<sql_types::BigInt>, _>(asked.batch)
     .execute(connection)
     .await?;
     Ok(pairs)
+}
+
+/// Takes versions that are not complete off their trial: whoever asked now wants what comes of them to count.
+pub async fn end_trial(connection: &mut Connection, ids: &[TranscriptId], batch: Option<i64>) -> Result<(), StoreError> {
+    diesel::sql_query(
+        "UPDATE call_transcripts SET counts = true, batch_id = coalesce($2, batch_id), updated_at = now()
+         WHERE id IN (SELECT id FROM call_transcripts WHERE id = ANY($1) AND NOT counts AND status <> 'complete'
+                      ORDER BY session_id, leg, version FOR NO KEY UPDATE)",
+    )
+    .bind::<sql_types::Array<sql_types::Uuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind::<sql_types::Nullable<sql_types::BigInt>, _>(batch)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -1,4 +1,9 @@
-//! Which version of a transcript counts: the newest complete one, in whatever order things happen.
+//! Which version of a transcript counts: the newest complete one that is not on trial, in whatever order things happen.
+
+mod compare;
+mod stage;
+mod switch;
+mod trial;
 
 use callscribe::{
     domain::{Reason, TranscriptId},
@@ -7,7 +12,7 @@ use callscribe::{
         Store,
         recordings::begin_downloading,
         transcriptions::{MadeTranscript, begin_transcribing, complete_transcript},
-        transcripts::{self, TranscriptTrouble},
+        transcripts::{self, Asked, TranscriptTrouble},
     },
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -55,7 +60,7 @@ async fn happen(store: &Store, model: &mut Model, event: &str) {
         "wait" => drop(transcripts::release(connection, &trouble(Reason::RateLimited)).await.unwrap()),
         "reopen" => drop(transcripts::reopen(connection, &[id]).await.unwrap()),
         _ => {
-            if let [(_, next)] = transcripts::next_versions(connection, &[id]).await.unwrap().as_slice() {
+            if let [(_, next)] = transcripts::next_versions(connection, &[id], Asked::TO_COUNT).await.unwrap().as_slice() {
                 model.latest = *next;
                 model.version += 1;
             }

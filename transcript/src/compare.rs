@@ -31,6 +31,51 @@ pub struct Comparison {
     pub passages: Vec<Passage>,
 }
 
+/// How many transcripts differ, and by how much, summed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Differences {
+    /// Comparisons that are summed.
+    pub compared: usize,
+    /// Words of the first ones.
+    pub words: usize,
+    /// Words that are others in the second ones.
+    pub substitutions: usize,
+    /// Words that the second ones lack.
+    pub deletions: usize,
+    /// Words that only the second ones have.
+    pub insertions: usize,
+}
+
+impl Differences {
+    /// Adds a comparison.
+    pub fn add(&mut self, comparison: &Comparison) {
+        self.compared += 1;
+        self.words += comparison.words;
+        self.substitutions += comparison.substitutions;
+        self.deletions += comparison.deletions;
+        self.insertions += comparison.insertions;
+    }
+
+    /// Words that are not the same.
+    #[must_use]
+    pub const fn errors(&self) -> usize {
+        self.substitutions + self.deletions + self.insertions
+    }
+
+    /// Word error rate over all: all errors per word of all the first ones, so that a long call weighs more than a short one. Absent when
+    /// they have no words.
+    #[must_use]
+    pub fn word_error_rate(&self) -> Option<f64> {
+        (self.words > 0).then(|| rate(self.errors(), self.words))
+    }
+}
+
+/// Errors per word, to four places.
+fn rate(errors: usize, words: usize) -> f64 {
+    let number = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
+    (number(errors) / number(words) * 10_000.0).round() / 10_000.0
+}
+
 /// Words in a row that are the same in both, or differ.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Passage {
@@ -60,15 +105,13 @@ pub fn compare(first: &Document, second: &Document) -> Comparison {
     let steps = align(&of(&first), &of(&second));
     let count = |wanted: Step| steps.iter().filter(|step| **step == wanted).count();
     let (substitutions, deletions, insertions) = (count(Step::Replaced), count(Step::Missing), count(Step::Added));
-    let number = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
-    let rate = number(substitutions + deletions + insertions) / number(first.len().max(1));
     Comparison {
         words: first.len(),
         same: count(Step::Same),
         substitutions,
         deletions,
         insertions,
-        word_error_rate: (!first.is_empty()).then(|| (rate * 10_000.0).round() / 10_000.0),
+        word_error_rate: (!first.is_empty()).then(|| rate(substitutions + deletions + insertions, first.len())),
         passages: passages(&steps, first, second),
     }
 }

@@ -15,7 +15,7 @@ mod sentiment;
 mod text;
 mod turns;
 
-pub use compare::{Comparison, Passage, compare};
+pub use compare::{Comparison, Differences, Passage, compare};
 pub use document::{
     CallOfDocument, Checks, Cost, Document, OnChannel, Parameters, ReadError, Redaction, RedactionKind, SentimentLabel, SentimentScore,
     Turn, VERSION, Word, read,

@@ -20,10 +20,12 @@ use crate::{failure::Failure, filter_arguments::FilterArguments, output::Output,
 #[derive(Debug, Args)]
 #[command(after_help = "Dead jobs get all their attempts back and keep their history; their transcripts become `pending`. \
                         Cancelled jobs are taken only with `--state cancelled`, done ones only with `--again`; a transcription done \
-                        again makes a new version of the transcript and keeps the old.\n\n\
+                        again makes a new version of the transcript and keeps the old. With `--trial` the new versions do not count until \
+                        `callscribe batch switch` says so.\n\n\
                         Examples:\n  callscribe requeue --kind transcription --reason provider_unavailable --dry-run\n  \
                         callscribe requeue --reason low_coverage --model large-v3 --canary 20     # try a few first\n  \
                         callscribe requeue --kind transcription --rate 10/s --why \"provider is well\"\n  \
+                        callscribe requeue --again --trial --all --model large-v3 --limit 200 --batch try-v3\n  \
                         callscribe requeue --session 6a1f0f1e-7c57-4a8b-9b7e-3f6d0a2c9e11 --again --from recording")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -34,6 +36,9 @@ pub(crate) struct Arguments {
     /// Also what is done, as if it had never been
     #[arg(long)]
     again: bool,
+    /// The new versions of complete transcripts do not count until `callscribe batch switch`
+    #[arg(long, requires = "again")]
+    trial: bool,
     /// At most so many, those that ended first
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
     limit: Option<i64>,
@@ -96,6 +101,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         wishes,
         name: arguments.batch.clone(),
         urgent: arguments.urgent,
+        trial: arguments.trial,
         canary: arguments.canary.map(|jobs| Canary { jobs, percent: arguments.canary_pass }),
         ..ByHand::new(arguments.filter.filter()?, setup::actor())
     };
@@ -108,7 +114,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         return match changed.batch {
             None => nothing(arguments, &store, &order, output).await,
             Some(batch) if order.canary.is_some() && !arguments.detach => follow::canary(&store, batch, arguments.json, output).await,
-            Some(batch) => tell_batch(&store, &changed, batch, arguments.json, output).await,
+            Some(batch) => tell_batch(&store, &changed, batch, arguments, output).await,
         };
     };
     if jobs == 0 && !arguments.json {
@@ -135,14 +141,17 @@ async fn tell_what_else(store: &Store, order: &ByHand, output: &mut Output) -> R
 }
 
 /// What was requeued, and where to see what becomes of it.
-async fn tell_batch(store: &Store, changed: &Changed, batch: BatchId, json: bool, output: &mut Output) -> Ended {
+async fn tell_batch(store: &Store, changed: &Changed, batch: BatchId, arguments: &Arguments, output: &mut Output) -> Ended {
     let name = batch_name(&mut *store.connection().await?, batch).await?.unwrap_or_default();
-    if json {
+    if arguments.json {
         output.json(&serde_json::json!({ "jobs": changed.jobs, "dry_run": false, "audit_id": changed.audit, "batch": name }))?;
         return Ok(ExitCode::SUCCESS);
     }
     output.line(format_args!("requeued {} {}", changed.jobs, plural(changed.jobs)))?;
     output.line(format_args!("follow them: callscribe batch show {name}"))?;
+    if arguments.trial {
+        output.line(format_args!("then compare: callscribe batch compare {name}"))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -203,6 +212,7 @@ pub(crate) fn refusal(error: ByHandError) -> Failure {
             Failure::wrong_use(error, "it ends by itself; `callscribe jobs list` shows how")
         }
         ByHandError::Refused { state: JobState::Ready, .. } => Failure::wrong_use(error, "it is going to run anyway"),
+        ByHandError::NoTrial(_) => Failure::wrong_use(error, "a trial is `--again` of complete transcripts, from the audio that is there"),
         ByHandError::NameTaken(_) => Failure::wrong_use(error, "`callscribe batch list` shows the names there are"),
         other @ (ByHandError::Refused { .. } | ByHandError::Unreadable { .. } | ByHandError::Store(_)) => Failure::from(other),
     }
@@ -212,6 +222,9 @@ pub(crate) fn refusal(error: ByHandError) -> Failure {
 async fn what_else(store: &Store, order: &ByHand) -> Result<Vec<String>, Failure> {
     let connection = &mut *store.connection().await?;
     let mut lines = Vec::new();
+    if order.trial {
+        return Ok(vec!["  a trial takes only transcriptions that are done and whose transcript is complete".to_owned()]);
+    }
     for (state, hint) in [
         (JobState::Ready, "they are going to run anyway"),
         (JobState::Running, "they end by themselves"),

@@ -50,7 +50,12 @@ pub async fn attend(connection: &mut Connection) -> Result<Vec<Hint>, StoreError
                     }
                 }
                 Err(ByHandError::Store(error)) => return Err(error),
-                Err(error @ (ByHandError::Unreadable { .. } | ByHandError::Refused { .. } | ByHandError::NameTaken(_))) => {
+                Err(
+                    error @ (ByHandError::Unreadable { .. }
+                    | ByHandError::Refused { .. }
+                    | ByHandError::NoTrial(_)
+                    | ByHandError::NameTaken(_)),
+                ) => {
                     tracing::warn!(batch.id = id, %error, "a requeue batch is left to another version");
                     break;
                 }

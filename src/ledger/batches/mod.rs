@@ -6,6 +6,7 @@
 mod attend;
 mod canary;
 mod seen;
+mod switch;
 
 use chrono::{DateTime, Utc};
 use diesel::{OptionalExtension, QueryableByName, sql_types};
@@ -17,6 +18,7 @@ pub use self::{
     attend::{attend, cancel_batch},
     canary::{Verdict, judge_canary},
     seen::{BatchSeen, batch_failures, batch_name, batches_seen},
+    switch::{BatchSwitched, SwitchOfBatch, switch_batch, would_switch},
 };
 use super::{
     Hint,
@@ -72,6 +74,8 @@ struct Row {
     paced_after: i64,
     #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
     audit_id: Option<i64>,
+    #[diesel(sql_type = sql_types::Bool)]
+    counts: bool,
 }
 
 /// Writes down a batch and, where a sample goes first, makes the sample due. Returns its number and the hints of the sample.
@@ -91,6 +95,7 @@ pub(super) fn begin<'a>(connection: &'a mut Connection, order: &'a ByHand) -> Bo
                 batch: Some(BatchId(id)),
                 class: by_hand::class(order.urgent, expected),
                 sample: true,
+                counts: !order.trial,
             };
             let jobs = make_due(transaction, &selection, &order.payload(), &place).await?;
             let details = Details { batch: Some(name), ..order.details(&selection.filter) };
@@ -110,9 +115,9 @@ async fn insert(transaction: &mut Connection, order: &ByHand, selection: &Select
         .map_err(|error| ByHandError::Unreadable { name: name.unwrap_or_default().to_owned(), error })?;
     let row: Option<New> = diesel::sql_query(
         "INSERT INTO requeue_batches (id, name, actor, why, state, orders, as_of, expected, canary_jobs, canary_percent,
-                                      step_microseconds, paced_from)
+                                      step_microseconds, paced_from, counts)
          SELECT n.id, coalesce($1, 'requeue-' || n.id), $2, $3, CASE WHEN $7 IS NULL THEN 'moving' ELSE 'canary' END, $4, $5, $6, $7, $8, $9,
-                $5
+                $5, $10
          FROM nextval(pg_get_serial_sequence('requeue_batches', 'id')) AS n (id)
          ON CONFLICT (name) DO NOTHING RETURNING id, name",
     )
@@ -125,6 +130,7 @@ async fn insert(transaction: &mut Connection, order: &ByHand, selection: &Select
     .bind::<sql_types::Nullable<sql_types::Integer>, _>(order.canary.map(|canary| i32::from(canary.jobs)))
     .bind::<sql_types::Nullable<sql_types::SmallInt>, _>(order.canary.map(|canary| i16::from(canary.percent)))
     .bind::<sql_types::BigInt, _>(order.pace.microseconds_between(expected))
+    .bind::<sql_types::Bool, _>(!order.trial)
     .get_result(transaction)
     .await
     .optional()
@@ -139,7 +145,7 @@ pub(super) fn advance(connection: &mut Connection, batch: BatchId) -> BoxFuture<
         .transaction(async move |transaction| {
             let row: Option<Row> = diesel::sql_query(
                 "SELECT id, name, actor, why, orders, as_of, expected, jobs, step_microseconds, coalesce(paced_from, created_at) AS paced_from, paced_after,
-                        audit_id
+                        audit_id, counts
                  FROM requeue_batches WHERE id = $1 AND state = 'moving' FOR UPDATE",
             )
             .bind::<sql_types::BigInt, _>(batch.0)
@@ -159,7 +165,7 @@ impl Row {
         let batch = BatchId(self.id);
         let details = Details::deserialized(&self.orders).map_err(|error| ByHandError::Unreadable { name: self.name.clone(), error })?;
         let rows = batch_size(details.limit, self.jobs);
-        let selection = Selection { filter: details.filter.clone(), from: details.from, as_of: self.as_of };
+        let selection = Selection { filter: details.filter.clone(), from: details.from, trial: details.trial, as_of: self.as_of };
         let place = Place {
             rows,
             after: self.jobs - self.paced_after,
@@ -168,6 +174,7 @@ impl Row {
             batch: Some(batch),
             class: by_hand::class(details.urgent, self.expected),
             sample: false,
+            counts: self.counts,
         };
         let jobs = make_due(transaction, &selection, &details.payload(), &place).await?;
         let total = self.jobs + count_of(&jobs);

@@ -41,6 +41,9 @@ pub struct BatchSeen {
     /// The filter and what else was asked for.
     #[diesel(sql_type = sql_types::Jsonb)]
     pub orders: Value,
+    /// The versions of transcripts that it is yet to begin count; not while it is a trial, and not once it was switched back.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub counts: bool,
     /// Jobs that the filter meant when it was made.
     #[diesel(sql_type = sql_types::BigInt)]
     pub expected: i64,
@@ -129,7 +132,7 @@ impl BatchSeen {
 /// The batch of a name, or the latest `limit`.
 pub async fn batches_seen(connection: &mut Connection, name: Option<&str>, limit: i64) -> Result<Vec<BatchSeen>, StoreError> {
     Ok(diesel::sql_query(
-        "SELECT b.id, b.name, b.actor, b.why, b.state, b.stopped_because, b.orders, b.expected, b.jobs, b.canary_jobs, b.canary_percent, b.created_at,
+        "SELECT b.id, b.name, b.actor, b.why, b.state, b.stopped_because, b.orders, b.counts, b.expected, b.jobs, b.canary_jobs, b.canary_percent, b.created_at,
                 b.ended_at, held.waiting, held.running, held.done, held.dead, held.cancelled, held.ended_lately, held.last_due
          FROM (SELECT * FROM requeue_batches WHERE $1::text IS NULL OR name = $1 ORDER BY id DESC LIMIT $2) AS b,
          LATERAL (SELECT count(*) FILTER (WHERE state = 'ready') AS waiting, count(*) FILTER (WHERE state = 'running') AS running,

@@ -61,6 +61,8 @@ pub struct ByHand {
     pub canary: Option<Canary>,
     /// Requeueing only: beside fresh calls, however many they are.
     pub urgent: bool,
+    /// Requeueing only: the transcriptions of complete transcripts alone, whose new versions do not count until somebody switches to them.
+    pub trial: bool,
 }
 
 /// A sample that goes first.
@@ -126,6 +128,9 @@ pub enum ByHandError {
         /// `requeued` or `cancelled`.
         change: &'static str,
     },
+    /// What is asked for makes no versions that could be on trial.
+    #[error("nothing can be on trial: {0}")]
+    NoTrial(&'static str),
     /// There is a batch of that name.
     #[error("there is a batch `{0}` already")]
     NameTaken(String),
@@ -176,7 +181,13 @@ impl ByHand {
             name: None,
             canary: None,
             urgent: false,
+            trial: false,
         }
+    }
+
+    /// The stage whose jobs are requeued, where one is named or follows: a trial is made of the audio that is there.
+    pub(super) fn stage(&self) -> Option<Stage> {
+        if self.trial { Some(Stage::Transcription) } else { self.from }
     }
 
     /// What is asked for, with the filter as it was understood.
@@ -192,10 +203,11 @@ impl ByHand {
             again: self.again,
             over_seconds,
             every_seconds,
-            from: self.from,
+            from: self.stage(),
             wishes: self.wishes.clone(),
             batch: self.name.clone(),
             urgent: self.urgent,
+            trial: self.trial,
             jobs: 0,
         }
     }
@@ -226,6 +238,8 @@ pub(super) struct Details {
     pub(super) batch: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(super) urgent: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(super) trial: bool,
     pub(super) jobs: i64,
 }
 

@@ -10,7 +10,7 @@ use crate::{
     ledger::{Hint, NewJob, enqueue},
     store::{
         Connection, StoreError,
-        transcripts::{self, TranscriptTrouble},
+        transcripts::{self, Asked, TranscriptTrouble},
     },
 };
 
@@ -62,10 +62,11 @@ pub async fn version_anew(connection: &mut Connection, before: JobId, job: &NewJ
     .load(connection)
     .await?;
     let latest = latest.into_iter().next().map_or(known, |row| TranscriptId(row.id));
-    let next = transcripts::next_versions(connection, &[latest]).await?;
+    let next = transcripts::next_versions(connection, &[latest], Asked::TO_COUNT).await?;
     let version = next.into_iter().next().map_or(latest, |(_, next)| next);
-    // one that died meanwhile is made after all
+    // one that died meanwhile is made after all, and one on trial is made of the audio that counts now
     transcripts::reopen(connection, &[version]).await?;
+    transcripts::end_trial(connection, &[version], None).await?;
     diesel::sql_query("UPDATE jobs SET transcript_id = $2 WHERE id = $1 AND transcript_id IS DISTINCT FROM $2")
         .bind::<sql_types::BigInt, _>(before.0)
         .bind::<sql_types::Uuid, _>(version.0)

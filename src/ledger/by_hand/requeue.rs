@@ -15,7 +15,10 @@ use crate::{
         batches::{self, BatchId},
         filter::PARAMETERS,
     },
-    store::{Connection, Store, StoreError, transcripts},
+    store::{
+        Connection, Store, StoreError,
+        transcripts::{self, Asked},
+    },
 };
 
 /// Times as long as a step took are rested before the next.
@@ -24,6 +27,9 @@ const REST: u32 = 2;
 impl ByHand {
     /// The states to requeue from: dead ones unless told otherwise; cancelled ones only when named; done ones only `again`.
     fn requeued_from(&self) -> Result<Vec<JobState>, ByHandError> {
+        if self.trial {
+            return self.tried_from();
+        }
         if self.filter.states.is_empty() {
             return Ok(if self.again { vec![JobState::Dead, JobState::Done] } else { vec![JobState::Dead] });
         }
@@ -33,6 +39,20 @@ impl ByHand {
             JobState::Ready | JobState::Running => false,
         };
         check_states(&self.filter.states, allowed, "requeued")
+    }
+
+    /// A trial is a new version beside a complete one, so nothing but what is done can be tried.
+    fn tried_from(&self) -> Result<Vec<JobState>, ByHandError> {
+        if !self.again {
+            return Err(ByHandError::NoTrial("no new versions are made of what is not done again"));
+        }
+        if self.from == Some(Stage::Recording) {
+            return Err(ByHandError::NoTrial("a recording that is copied anew takes the place of the old one"));
+        }
+        if self.filter.states.iter().any(|state| *state != JobState::Done) {
+            return Err(ByHandError::NoTrial("only what is done has a transcript to stand beside"));
+        }
+        Ok(vec![JobState::Done])
     }
 
     /// What a requeue of this order means now.
@@ -101,6 +121,7 @@ pub async fn requeue_within(transaction: &mut Connection, order: &ByHand) -> Res
             batch: None,
             class: Some(PRIORITY_BACKFILL),
             sample: false,
+            counts: !order.trial,
         };
         let jobs = make_due(transaction, &selection, &order.payload(), &place).await?;
         let (moved, total) = (count_of(&jobs), changed.jobs + count_of(&jobs));
@@ -128,6 +149,14 @@ pub(in crate::ledger) struct Place {
     pub(in crate::ledger) class: Option<i16>,
     /// Any of them, and not those that ended first.
     pub(in crate::ledger) sample: bool,
+    /// The versions that are begun count once they are complete.
+    pub(in crate::ledger) counts: bool,
+}
+
+impl Place {
+    fn asked(&self) -> Asked {
+        Asked { counts: self.counts, batch: self.batch.map(|batch| batch.0) }
+    }
 }
 
 /// Makes due what comes next of a selection, with the transcripts that move with it; on the caller's transaction.
@@ -166,7 +195,11 @@ pub(in crate::ledger) async fn make_due(
     }
     let moving = transcripts_of(transaction, &ids).await?;
     transcripts::reopen(transaction, &moving).await?;
-    begin_next_versions(transaction, &jobs, selection.from).await?;
+    // what is done again makes a version that counts: the one that stands open on trial is that version from now on
+    if place.counts && selection.filter.states.contains(&JobState::Done) {
+        transcripts::end_trial(transaction, &moving, place.asked().batch).await?;
+    }
+    begin_next_versions(transaction, &jobs, selection.from, place.asked()).await?;
     Ok(jobs)
 }
 
@@ -199,14 +232,14 @@ async fn transcripts_of(transaction: &mut Connection, jobs: &[i64]) -> Result<Ve
 
 /// A transcription that was done, and a recording whose transcription is to follow it, make a new version of their transcript; a
 /// complete transcript never moves back.
-async fn begin_next_versions(transaction: &mut Connection, jobs: &[Moved], from: Option<Stage>) -> Result<(), StoreError> {
+async fn begin_next_versions(transaction: &mut Connection, jobs: &[Moved], from: Option<Stage>, asked: Asked) -> Result<(), StoreError> {
     let done = |job: &Moved| job.was == JobState::Done.as_str() && job.kind == JobKind::Transcription.as_str();
     let ids: Vec<i64> = jobs.iter().filter(|job| from == Some(Stage::Recording) || done(job)).map(|job| job.id).collect();
     let complete = transcripts_of(transaction, &ids).await?;
     if complete.is_empty() {
         return Ok(());
     }
-    let pairs = transcripts::next_versions(transaction, &complete).await?;
+    let pairs = transcripts::next_versions(transaction, &complete, asked).await?;
     diesel::sql_query(
         "UPDATE jobs SET transcript_id = n.new FROM unnest($1::uuid[], $2::uuid[]) AS n (old, new)
          WHERE jobs.transcript_id = n.old AND jobs.id = ANY($3)",

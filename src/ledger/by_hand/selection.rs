@@ -16,6 +16,8 @@ pub(in crate::ledger) struct Selection {
     pub(in crate::ledger) filter: JobFilter,
     /// The stage's jobs of the calls that the filter means, instead of the jobs that it means.
     pub(in crate::ledger) from: Option<Stage>,
+    /// Of those only what is done and has a complete transcript: whatever moves makes a version beside one that counts.
+    pub(in crate::ledger) trial: bool,
     /// Jobs that ended or came later than this are none of it: so a job that dies again meanwhile is not moved twice.
     pub(in crate::ledger) as_of: DateTime<Utc>,
 }
@@ -26,15 +28,23 @@ struct Now {
     now: DateTime<Utc>,
 }
 
-/// A job whose work has ended, whichever way.
-const ENDED: &str = "('dead', 'cancelled', 'done')";
+/// A job `target` whose work has ended, whichever way.
+const ENDED: &str = "target.state IN ('dead', 'cancelled', 'done')";
+/// One that made a transcript.
+const MADE_A_TRANSCRIPT: &str =
+    "target.state = 'done' AND EXISTS (SELECT FROM call_transcripts AS t WHERE t.id = target.transcript_id AND t.status = 'complete')";
 
 impl Selection {
     pub(super) async fn new(connection: &mut Connection, order: &ByHand, states: Vec<JobState>) -> Result<Self, StoreError> {
         let mut filter = order.filter.with_kinds(connection).await?;
         filter.states = states;
         let row: Now = diesel::sql_query("SELECT clock_timestamp() AS now").get_result(connection).await?;
-        Ok(Self { filter, from: order.from, as_of: row.now })
+        Ok(Self { filter, from: order.stage(), trial: order.trial, as_of: row.now })
+    }
+
+    /// What a job `target` of the stage must be to move.
+    const fn ended(&self) -> &'static str {
+        if self.trial { MADE_A_TRANSCRIPT } else { ENDED }
     }
 
     /// The one condition of count and change; takes the filter's parameters and one more.
@@ -51,10 +61,11 @@ impl Selection {
         format!(
             "SELECT DISTINCT ON (target.id) target.id, meant.kind, meant.reason, coalesce(target.finished_at, target.created_at) AS at
              FROM (SELECT key, kind, reason FROM jobs WHERE {condition} AND kind IN ('recording', 'transcription')) AS meant
-             JOIN jobs AS target ON target.kind = '{}' AND target.key = meant.key AND target.state IN {ENDED}
+             JOIN jobs AS target ON target.kind = '{}' AND target.key = meant.key AND {}
                   AND coalesce(target.finished_at, target.created_at) <= ${}
              ORDER BY target.id, meant.kind DESC",
             stage.kind(),
+            self.ended(),
             PARAMETERS + 1
         )
     }
@@ -91,11 +102,12 @@ impl Selection {
             Some(stage) => {
                 let outside = not_in_batch.map_or_else(String::new, |batch| format!("AND batch_id IS DISTINCT FROM ${batch}"));
                 format!(
-                    "SELECT id, state, coalesce(finished_at, created_at) AS at FROM jobs
-                     WHERE kind = '{}' AND state IN {ENDED} AND coalesce(finished_at, created_at) <= ${as_of} {outside}
+                    "SELECT id, state, coalesce(finished_at, created_at) AS at FROM jobs AS target
+                     WHERE kind = '{}' AND {} AND coalesce(finished_at, created_at) <= ${as_of} {outside}
                        AND key IN (SELECT key FROM jobs WHERE {condition} AND kind IN ('recording', 'transcription'))
                      ORDER BY {order} LIMIT ${rows} FOR UPDATE",
-                    stage.kind()
+                    stage.kind(),
+                    self.ended()
                 )
             }
         };

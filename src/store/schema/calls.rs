@@ -158,6 +158,8 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         completed_at -> Nullable<Timestamptz>,
+        counts -> Bool,
+        batch_id -> Nullable<Int8>,
     }
 }
 

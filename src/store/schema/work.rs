@@ -158,6 +158,7 @@ diesel::table! {
         created_at -> Timestamptz,
         touched_at -> Timestamptz,
         ended_at -> Nullable<Timestamptz>,
+        counts -> Bool,
     }
 }
 

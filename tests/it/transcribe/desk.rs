@@ -12,7 +12,10 @@ use callscribe::{
         Claimant, Claimed, Failure, Finished, Handler, NewJob, Outcome, RunContext, WorkerIdentity, begin_lease, claim_due, enqueue,
         finish_with,
     },
-    store::{Store, transcripts::next_versions},
+    store::{
+        Store,
+        transcripts::{Asked, next_versions},
+    },
     transcript::{Document, Word},
 };
 use callscribe_simulators::{
@@ -239,7 +242,7 @@ impl Desk {
     /// The next version of a complete transcript, whose job is due.
     pub(super) async fn next_version(&self, of: &Waiting) -> Waiting {
         let mut connection = self.store.connection().await.expect("a connection");
-        let versions = next_versions(&mut connection, &[of.id]).await.expect("a version");
+        let versions = next_versions(&mut connection, &[of.id], Asked::TO_COUNT).await.expect("a version");
         let (_, id) = versions[0];
         let sql = format!(
             "UPDATE jobs SET state = 'ready', attempt = 0, finished_at = NULL, run_at = now(), transcript_id = '{}'

@@ -39,6 +39,25 @@ async fn the_model_and_the_language_asked_for_reach_the_transcriber_and_the_next
 }
 
 #[tokio::test]
+async fn what_the_worker_makes_on_trial_is_kept_and_found_by_nobody() {
+    let desk = desk(TranscriberPlan::new(Profile::LocalAi)).await;
+    desk.put(&call(53, 8, Shape::ULAW)).await;
+    desk.complete().await;
+    let wishes = wishes(None, Some("large-v3"), None);
+    let order = ByHand { again: true, trial: true, wishes, ..ByHand::new(JobFilter::default(), "ada@desk") };
+    let (hints, _) = tokio::sync::mpsc::unbounded_channel();
+    assert_eq!(requeue(&desk.store, &order, &hints).await.unwrap().jobs, 1);
+    desk.complete().await;
+    let kept = "SELECT count(*) AS count FROM call_transcripts
+                WHERE status = 'complete' AND (version, model, counts) IN ((1, 'whisper-1', true), (2, 'large-v3', false))";
+    assert_eq!(desk.count(kept).await, 2);
+    assert_eq!(desk.count("SELECT count(*) AS count FROM transcript_search WHERE version = 1").await, 1);
+    assert_eq!(desk.count("SELECT count(*) AS count FROM current_transcripts WHERE version = 1").await, 1);
+    let tied = "SELECT count(*) AS count FROM call_transcripts WHERE version = 2 AND batch_id = (SELECT id FROM requeue_batches)";
+    assert_eq!(desk.count(tied).await, 1);
+}
+
+#[tokio::test]
 async fn a_provider_that_this_worker_has_no_settings_for_waits_and_says_which_it_has() {
     let desk = desk(openai()).await;
     let waiting = desk.put(&call(51, 8, Shape::ULAW)).await;

@@ -42,9 +42,9 @@ impl Trouble for UpkeepTrouble {
             Self::NoSummaryYet(wait) => Outcome::Later { wait, why: Failure::new(Reason::SummaryNotReady, self) },
             Self::Needed(wait) => Outcome::Later { wait, why: Failure::new(Reason::OriginalNeeded, self) },
             Self::Requeue(ByHandError::Store(_)) => Outcome::Retry(Failure::new(Reason::DatabaseUnavailable, self)),
-            Self::Requeue(ByHandError::Refused { .. } | ByHandError::NameTaken(_) | ByHandError::Unreadable { .. }) => {
-                Outcome::Stop(Failure::new(Reason::Unexpected, self))
-            }
+            Self::Requeue(
+                ByHandError::Refused { .. } | ByHandError::NoTrial(_) | ByHandError::NameTaken(_) | ByHandError::Unreadable { .. },
+            ) => Outcome::Stop(Failure::new(Reason::Unexpected, self)),
             Self::Blob(BlobError::Corrupt { .. }) => Outcome::Retry(Failure::new(Reason::StorageCorrupt, self)),
             // what is half deleted is gone on with when S3 is back, or someone gave the right to list and delete
             Self::Blob(BlobError::Unavailable { .. } | BlobError::Refused { .. } | BlobError::NotFound { .. }) | Self::StillThere(_) => {

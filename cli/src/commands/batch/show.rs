@@ -75,6 +75,8 @@ pub(crate) async fn tell(connection: &mut Connection, name: &str, json: bool, ou
         batch.canary_jobs.zip(batch.canary_percent).map(|(jobs, percent)| format!("{jobs} first, {percent} % of them must be done")),
     )?;
     field("stopped", batch.stopped_because.clone())?;
+    let compared = format!("its versions do not count: callscribe batch compare {}", batch.name);
+    field("on trial", (!batch.counts).then_some(compared))?;
     field("progress", Some(format!("{} of {} ended, {} %", batch.ended(), batch.total(), batch.percent())))?;
     field("rate", per_minute.map(|rate| format!("{rate:.1} a minute")))?;
     field("left", left.map(span))?;

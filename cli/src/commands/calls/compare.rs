@@ -27,10 +27,10 @@ pub(crate) struct Arguments {
     /// Session id of the call, or its beginning
     #[arg(value_name = "SESSION")]
     session: String,
-    /// Version taken for the truth; the one before `--to` when left out
+    /// Version taken for the truth; the one that counted before `--to` when left out
     #[arg(long, value_name = "VERSION")]
     from: Option<i32>,
-    /// Version compared with it; the one that counts when left out
+    /// Version compared with it, on trial or not; the newest when left out
     #[arg(long, value_name = "VERSION")]
     to: Option<i32>,
     /// Leg of the call
@@ -48,6 +48,7 @@ struct Compared<'c> {
     provider: &'c str,
     model: Option<&'c str>,
     completed_at: chrono::DateTime<chrono::Utc>,
+    counts: bool,
 }
 
 #[derive(Serialize)]
@@ -74,10 +75,11 @@ pub(super) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     for (name, version) in [("from", first), ("to", second)] {
         let model = version.model.as_deref().unwrap_or("-");
         output.line(format_args!(
-            "{name:<5} version {}, {} {model}, {}",
+            "{name:<5} version {}, {} {model}, {}{}",
             version.version,
             version.provider,
-            stamp(version.completed_at)
+            stamp(version.completed_at),
+            if version.counts { "" } else { ", on trial" }
         ))?;
     }
     let Comparison { words, substitutions, deletions, insertions, .. } = comparison;
@@ -103,7 +105,8 @@ fn chosen<'v>(versions: &'v [CompleteVersion], arguments: &Arguments) -> Result<
         Failure::with_hint(what, "`callscribe requeue --again` with `--model` or `--provider` makes another version")
     };
     let to = arguments.to.map_or_else(|| versions.last().ok_or_else(too_few), of)?;
-    let before = || versions.iter().rfind(|version| version.version < to.version).ok_or_else(too_few);
+    let lower = || versions.iter().filter(|version| version.version < to.version);
+    let before = || lower().rfind(|version| version.counts).or_else(|| lower().next_back()).ok_or_else(too_few);
     Ok((arguments.from.map_or_else(before, of)?, to))
 }
 
@@ -112,8 +115,8 @@ fn document(version: &CompleteVersion) -> Result<Document, Failure> {
 }
 
 fn meta(version: &CompleteVersion) -> Compared<'_> {
-    let CompleteVersion { version, provider, model, completed_at, .. } = version;
-    Compared { version: *version, provider, model: model.as_deref(), completed_at: *completed_at }
+    let CompleteVersion { version, provider, model, completed_at, counts, .. } = version;
+    Compared { version: *version, provider, model: model.as_deref(), completed_at: *completed_at, counts: *counts }
 }
 
 /// What differs, with a few words of what stands around it.

@@ -7,6 +7,7 @@ mod list;
 mod of_run;
 mod search;
 mod show;
+mod switch;
 mod timeline;
 
 use callscribe::{
@@ -40,6 +41,8 @@ enum Action {
     Index(search::IndexArguments),
     /// Compare two versions of a call's transcript
     Compare(compare::Arguments),
+    /// Make another version of a call's transcript count
+    Switch(switch::Arguments),
     /// Keep a call whatever retention says
     Hold(hold::HoldArguments),
     /// Let retention apply to a held call again
@@ -56,6 +59,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Ended {
         Action::Search(arguments) => search::search(arguments, output).await,
         Action::Index(arguments) => search::make_findable(arguments, output).await,
         Action::Compare(arguments) => compare::run(arguments, output).await,
+        Action::Switch(arguments) => switch::run(arguments, output).await,
         Action::Hold(arguments) => hold::hold(arguments, output).await,
         Action::Release(arguments) => hold::release(arguments, output).await,
         Action::Holds(arguments) => hold::list(arguments, output).await,

@@ -8,6 +8,7 @@ use callscribe::{
     transcript::read,
 };
 use clap::Args;
+use diesel_async::AsyncConnection;
 
 use super::call_times;
 use crate::{
@@ -135,7 +136,8 @@ pub(super) async fn make_findable(arguments: &IndexArguments, output: &mut Outpu
         for one in page {
             match read(&one.transcript_json) {
                 Ok(document) => {
-                    index(connection, TranscriptId(one.id), &document).await?;
+                    let indexed = connection.transaction(async |transaction| index(transaction, TranscriptId(one.id), &document).await);
+                    indexed.await?;
                     done += 1;
                 }
                 Err(error) => {

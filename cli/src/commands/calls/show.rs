@@ -32,14 +32,14 @@ use crate::{
 /// What `--json` prints, and examples.
 const HELP: &str = "\
 JSON: one object. The call's own fields are under `call`, what the vendor sent under
-`vendor_record`, then `recordings`, `summary`, `transcripts` (`current`: the version that counts),
-`hold`, `jobs`, `attempts` (the runs that did not simply succeed) and `timeline`, whose events have
+`vendor_record`, then `recordings`, `summary`, `transcripts` (`current`: the version that counts;
+`counts` is false of those on trial), `hold`, `jobs`, `attempts` (the runs that did not simply succeed) and `timeline`, whose events have
   at, subject, what     when, to what (call, recording, transcript or a kind of job), what happened
   job_id, run, outcome  of a run: done, running, later, failed, dead, lost or handed_back
   worker, host          who ran it, and on which machine
   started_at, ended_at, seconds, bytes, next_run_at
   reason, error, advice, page, vendor_status, vendor_request
-  recording_id, object_key, leg, version, provider, model, current, state
+  recording_id, object_key, leg, version, provider, model, current, counts, state
   batch, case_number
   trace_id              of a run, where OTEL_EXPORTER_OTLP_ENDPOINT is set for this command as well
 and leave out what is not known. Times are UTC.
@@ -132,7 +132,7 @@ fn head(story: &CallStory, output: &mut Output) -> io::Result<()> {
     field("details", call.enriched_at.map(|at| format!("as of {}", stamp(at))))?;
     field("transcript", Some(transcript_state(story)))?;
     field("held", story.hold.as_ref().map(|hold| format!("since {} by {}: {}", stamp(hold.held_at), hold.held_by, hold.why)))?;
-    let of_call = story.transcripts.iter().rfind(|transcript| transcript.leg == MAIN);
+    let of_call = story.transcripts.iter().rfind(|transcript| transcript.leg == MAIN && transcript.counts);
     let failed = of_call.filter(|transcript| transcript.status == "error");
     field("why", failed.and_then(|transcript| transcript.error_message.clone()))?;
     field("what to do", failed.and_then(|transcript| advice(transcript.error_code.as_deref()?)).map(str::to_owned))?;
@@ -212,7 +212,11 @@ fn transcripts(story: &CallStory, output: &mut Output) -> io::Result<()> {
         let state = transcript.error_code.as_ref().map_or_else(|| transcript.status.clone(), |reason| format!("error: {reason}"));
         let flags = if transcript.flags.is_empty() { "-".to_owned() } else { transcript.flags.join(", ") };
         let language = transcript.language.as_deref().unwrap_or("-");
-        let counts = if transcript.current { "yes" } else { "-" };
+        let counts = match (transcript.current, transcript.counts) {
+            (true, _) => "yes",
+            (false, true) => "-",
+            (false, false) => "on trial",
+        };
         table.row([&transcript.leg, &transcript.version.to_string(), &transcript.provider, &state, counts, language, &flags]);
     }
     output.line(format_args!("\n{table}"))

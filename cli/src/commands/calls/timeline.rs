@@ -53,6 +53,9 @@ pub(super) enum About {
         model: Option<String>,
         state: String,
         current: bool,
+        counts: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        batch: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
@@ -176,16 +179,23 @@ fn of_transcript(transcript: &TranscriptSeen) -> Vec<Event> {
             model: transcript.model.clone(),
             state: transcript.status.clone(),
             current: transcript.current,
+            counts: transcript.counts,
+            batch: transcript.batch.clone(),
             reason: transcript.error_code.clone(),
         };
         Event::new(at, "transcript", what, about)
     };
     let name = format!("{} version {}", transcript.leg, transcript.version);
-    let mut events = vec![event(transcript.created_at, format!("{name} expected"))];
+    let asked = transcript.batch.as_ref().map(|batch| format!(", asked for by batch {batch}")).unwrap_or_default();
+    let mut events = vec![event(transcript.created_at, format!("{name} expected{asked}"))];
     events.extend(transcript.completed_at.map(|at| {
         let model = transcript.model.as_deref().filter(|model| !model.is_empty()).map(|model| format!(" ({model})")).unwrap_or_default();
-        let counts = if transcript.current { ": the one that counts" } else { ": a later one counts" };
-        event(at, format!("{name} complete, by {}{model}{counts}", transcript.provider))
+        let counts = match (transcript.current, transcript.counts) {
+            (true, _) => "the one that counts",
+            (false, true) => "a later one counts",
+            (false, false) => "on trial",
+        };
+        event(at, format!("{name} complete, by {}{model}: {counts}", transcript.provider))
     }));
     events.extend(transcript.error_code.as_ref().map(|reason| event(transcript.updated_at, format!("{name} given up: {reason}"))));
     events

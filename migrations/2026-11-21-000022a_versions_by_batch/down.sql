@@ -1,0 +1,1 @@
+DROP INDEX call_transcripts_by_batch;
