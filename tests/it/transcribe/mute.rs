@@ -116,10 +116,10 @@ async fn the_original_goes_once_its_copy_is_there_and_no_hold_keeps_it() {
     let waiting = desk.put(&recording).await;
     desk.complete().await;
     let session = SessionId::parse(desk.text("SELECT session_id AS text FROM call_recordings").await).unwrap();
-    holds::hold_call(&mut *desk.store.connection().await.unwrap(), &session, "ada@here", "litigation").await.unwrap();
+    holds::hold_call(desk.store.connection().await.unwrap().as_mut(), &session, "ada@here", "litigation").await.unwrap();
     assert_eq!(later(desk.keep_house().await).0, Reason::OriginalNeeded);
     assert!(objects(&desk).await.contains(&waiting.object_key));
-    holds::release_call(&mut *desk.store.connection().await.unwrap(), &session, "ada@here", None).await.unwrap();
+    holds::release_call(desk.store.connection().await.unwrap().as_mut(), &session, "ada@here", None).await.unwrap();
     // killed after any step of it, the next run ends it
     for _ in 0..2 {
         let again = "state = 'ready', attempt = 0, lease_id = NULL, finished_at = NULL, run_at = now()";
@@ -128,7 +128,7 @@ async fn the_original_goes_once_its_copy_is_there_and_no_hold_keeps_it() {
     }
     let (object, muted) = keys(&desk).await;
     assert_eq!((&object, objects(&desk).await), (&muted, vec![muted.clone()]));
-    let proofs = deletions(&mut *desk.store.connection().await.unwrap(), None, 9).await.unwrap();
+    let proofs = deletions(desk.store.connection().await.unwrap().as_mut(), None, 9).await.unwrap();
     let proofs: Vec<_> = proofs.iter().map(|proof| (proof.what.as_str(), proof.object_key.as_str(), proof.deleted_at.is_some())).collect();
     assert_eq!(proofs, [("audio", waiting.object_key.as_str(), true)]);
     assert_muted(&desk, &recording, &waiting, &word).await;

@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(spans(&[redaction(None, Some((5.0, 6.0)))]), [vec![(4.75, 6.25)], vec![(4.75, 6.25)]]);
         assert_eq!(spans(&[redaction(Some(0), None)]), [vec![(0.0, 60.0)], vec![]]);
         assert_eq!(spans(&[redaction(Some(7), Some((5.0, 6.0)))])[0].len(), 1, "of a channel that is not there");
-        assert_eq!(spans(&[]), [vec![], vec![]] as [Vec<(f64, f64)>; 2]);
+        assert_eq!(spans(&[]), [Vec::new(), Vec::new()]);
     }
 
     #[test]
