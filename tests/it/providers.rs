@@ -2,7 +2,7 @@
 
 #[cfg(feature = "aws-transcribe")]
 mod aws;
-mod background;
+pub(crate) mod background;
 mod engine;
 mod rigs;
 mod tape;

@@ -73,6 +73,8 @@ pub enum Flag {
     StockPhrase,
     /// A tenth of the times or more were out of order or range, and were put right.
     RepairedTimes,
+    /// One side's voice was caught by the other's microphone, and is told once.
+    CrossTalk,
     /// Kept though it failed its checks: it covers less speech than the audio holds.
     LowCoverage,
     /// Kept though it failed its checks: it repeats itself.
@@ -100,6 +102,7 @@ impl Flag {
             Self::OddWords => "odd_words",
             Self::StockPhrase => "stock_phrase",
             Self::RepairedTimes => "repaired_times",
+            Self::CrossTalk => "cross_talk",
             Self::LowCoverage => "low_coverage",
             Self::Repetition => "repetition",
             Self::LanguageMismatch => "language_mismatch",

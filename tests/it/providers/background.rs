@@ -30,7 +30,7 @@ use crate::{
 pub(super) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// An API that takes what is posted, and its address as Deepgram is told it.
-pub(super) async fn receiver(store: Store, secret: &SecretString) -> (Url, DropGuard) {
+pub(crate) async fn receiver(store: Store, secret: &SecretString) -> (Url, DropGuard) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hooks/deepgram", listener.local_addr().unwrap()).parse().unwrap();
     let stop = CancellationToken::new();

@@ -3,22 +3,24 @@
 use std::sync::Arc;
 
 use callscribe::{
-    asr::{Transcriber, assemblyai::AssemblyAi},
+    asr::{Transcriber, assemblyai::AssemblyAi, deepgram::Deepgram},
     clock::SystemClock,
-    config::{AssemblyAiSettings, PriceSettings, TranscribingSettings, WhenDoubtful},
+    config::{AssemblyAiSettings, DeepgramCallback, DeepgramSettings, PriceSettings, TranscribingSettings, WhenDoubtful},
     domain::Reason,
 };
 use callscribe_simulators::{
-    When, assemblyai,
+    When, assemblyai, deepgram,
     services::{ServiceFault, ServicePlan},
     speech::Shape,
     transcriber::{Fault, Known},
 };
+use secrecy::SecretString;
 
 use super::{
     desk::{Desk, call, desk, truth},
     due_again, later, openai, retry,
 };
+use crate::{harness::eventually, providers::background::receiver};
 
 /// A desk with another provider behind its own, and that one's server.
 async fn two(first: Order) -> (Desk, assemblyai::AssemblyAi) {
@@ -166,4 +168,33 @@ async fn a_kept_answer_that_cannot_be_read_is_asked_for_anew() {
     due_again(&desk).await;
     desk.complete().await;
     assert_eq!((desk.row(&waiting).await.words(), desk.asked()), (truth(&recording), 2 * asked));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_provider_posts_is_taken_though_the_cap_is_reached_meanwhile_and_nothing_of_it_stays() {
+    let server = deepgram::Deepgram::start(ServicePlan::new(&deepgram::MODELS)).await.unwrap();
+    let desk = desk(openai()).await;
+    let secret: SecretString = "s3cret".into();
+    let (url, _api) = receiver(desk.store.clone(), &secret).await;
+    let mut settings = DeepgramSettings::for_base_url(server.base_url().parse().unwrap(), server.api_key().to_owned().into());
+    settings.callback = Some(DeepgramCallback { url, secret });
+    let posting = Deepgram::new(settings, Arc::new(SystemClock)).unwrap().collecting_from(desk.store.clone());
+    let chain: Vec<Arc<dyn Transcriber>> = vec![Arc::new(posting)];
+    let recording = call(67, 20, Shape::ULAW);
+    let waiting = desk.put(&recording).await;
+    let desk = desk.with_chain(chain.clone(), TranscribingSettings::default());
+    assert_eq!(later(desk.outcome().await).0, Reason::ProviderWorking);
+    let posted = "SELECT count(*) AS count FROM provider_answers";
+    eventually("both sides are posted", async || desk.count(posted).await == 2).await;
+    desk.sql(
+        "INSERT INTO transcription_costs (source, provider, model, piece, seconds, trimmed_seconds, amount_micros, currency)
+         VALUES ('webex', 'deepgram', 'nova-3', 'p', 60, 0, 5, 'USD')",
+    )
+    .await;
+    let prices = PriceSettings::default().with_price("deepgram", 6_000).capped_at(5);
+    let desk = desk.with_chain(chain, TranscribingSettings { prices, ..TranscribingSettings::default() });
+    due_again(&desk).await;
+    desk.complete().await;
+    assert_eq!((desk.row(&waiting).await.words(), server.taken().len()), (truth(&recording), 2));
+    assert_eq!(desk.count(posted).await, 0, "words of a call lie nowhere but in its transcript");
 }

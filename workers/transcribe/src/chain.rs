@@ -18,6 +18,7 @@ use callscribe::{
 
 use crate::{
     asking::{Asking, Unanswered},
+    bleed,
     document::{checks_of, on_channels},
     finish::Ending,
     keep::{Keeper, Known},
@@ -272,7 +273,11 @@ impl Chain<'_> {
             settings: &self.settings.speakers,
             queue: self.keeper.call.queue_name.as_deref(),
         };
-        let turns = turns_of(&heard.sides.iter().map(|(side, _)| spoken(side, &names)).collect::<Vec<_>>());
+        let mut voices: Vec<_> = heard.sides.iter().map(|(side, _)| spoken(side, &names)).collect();
+        let mut flags = self.flags(heard);
+        if bleed::take_out(&mut voices, examined) > 0 {
+            flags.push(Flag::CrossTalk);
+        }
         let sides = || heard.sides.iter().map(|(side, _)| side);
         let total = |of: fn(&Transcription) -> Option<f64>| {
             let told: Vec<f64> = sides().filter_map(|side| of(&side.transcription)).collect();
@@ -289,9 +294,9 @@ impl Chain<'_> {
             trimmed_seconds: Some(trimmed),
             cost,
             speakers: on_channels(&[names.of(0), names.of(1)]),
-            turns,
+            turns: turns_of(&voices),
             repairs: sides().map(|side| side.transcription.repairs).fold(0, u32::saturating_add),
-            checks: checks_of(&self.flags(heard), &whole(&heard.sides)),
+            checks: checks_of(&flags, &whole(&heard.sides)),
             ..Document::new(heard.transcriber.name(), heard.transcriber.model(), examined.duration.as_secs_f64())
         }
     }

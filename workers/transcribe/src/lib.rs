@@ -7,6 +7,7 @@
 //! looks like in `callscribe::transcript`.
 
 mod asking;
+mod bleed;
 mod chain;
 mod chosen;
 mod document;
