@@ -81,7 +81,7 @@ impl TranscribingSettings {
     );
     const SCRATCH: Setting = Setting::optional(
         "TRANSCRIPTION_SCRATCH_DIR",
-        "Folder for the recording and its pieces while they are transcribed, up to about 130 MB per hour of audio and transcription at once; the system's own when it is not given",
+        "Folder for the recording and its pieces while they are transcribed, up to about 130 MB per hour of audio and transcription at once, and as much again with `REDACTION_AUDIO`; the system's own when it is not given",
     );
     /// What this concern reads.
     pub const SETTINGS: &'static [Setting] = &[Self::SPEAKERS, Self::SPEAKERS_QUEUES, Self::TRIM, Self::WHEN_DOUBTFUL, Self::SCRATCH];
