@@ -1,9 +1,29 @@
-//! What an engine on this machine would write about a file: `whisper-cli -ojf`, hearing as the simulated services do.
+//! An engine on this machine, hearing as the simulated services do: the words of a file, and what `whisper-cli -ojf` would write about it.
 
 use serde_json::{Value, json};
 
 use crate::hearing::{Hearing, Word};
 use crate::services::{joined, turns};
+
+/// A word that was heard, with its times in the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeardWord {
+    /// The word, lower case.
+    pub text: String,
+    /// Seconds from the beginning of the file.
+    pub start: f64,
+    /// Seconds from the beginning of the file.
+    pub end: f64,
+}
+
+/// The words of a file, in the order in which they begin; nothing when it cannot be decoded.
+#[must_use]
+pub fn heard(audio: &[u8]) -> Option<Vec<HeardWord>> {
+    let mut hearing = Hearing::default();
+    hearing.take(audio);
+    let words = hearing.end().ok()?.words.into_iter();
+    Some(words.filter_map(|word| Some(HeardWord { text: word.text, start: word.start?, end: word.end? })).collect())
+}
 
 /// The file that `whisper-cli -ojf` writes about this audio; nothing when it cannot be decoded.
 #[must_use]

@@ -6,9 +6,9 @@ use crate::{Examined, Form, Interval, Levels};
 /// What is asked of the pieces.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
-    /// The longest that the provider takes.
+    /// The longest that the provider takes. Below 4.3 s it is not honoured: pieces of 4 s are the shortest that can be joined again.
     pub max_seconds: Option<f64>,
-    /// The largest file that the provider takes.
+    /// The largest file that the provider takes, with 64 KiB of it left free. Not honoured where that leaves less than 4 s.
     pub max_bytes: Option<u64>,
     /// How pieces are written.
     pub form: Form,
@@ -53,13 +53,14 @@ const RESERVED_SECONDS: f64 = 10.0;
 const SMALL_LIMIT_SECONDS: f64 = 200.0;
 /// Left free below a limit in bytes: headers, and the form around the file.
 const RESERVED_BYTES: f64 = 65_536.0;
-/// No piece is planned shorter than this, whatever the limits say.
-const SHORTEST_SECONDS: f64 = 30.0;
-/// Pauses are looked for in so many seconds before the limit.
+/// No piece but the last is planned for less than this, whatever the limits say: two pieces that overlap in a third of it still have whole
+/// words in common, of which the longest last three quarters of a second. A provider with a lower limit refuses what it is sent.
+const SHORTEST_SECONDS: f64 = 4.0;
+/// Pauses are looked for in so many seconds before the limit, and never further than half-way to it.
 const WINDOW_SECONDS: f64 = 30.0;
 /// A shorter pause may be within a word.
 const SHORTEST_PAUSE_SECONDS: f64 = 0.3;
-/// What two pieces have in common where there is no pause.
+/// What two pieces have in common where there is no pause; never more than a third of either.
 const OVERLAP_SECONDS: f64 = 10.0;
 
 /// The pieces of a recording, channel by channel, each in order. Silent channels have none; two channels that carry one sound are sent
@@ -176,9 +177,10 @@ fn cut(channel: Channel, pauses: &Pauses<'_>, longest: f64, asked: &Asked) -> Ve
 /// Where a piece that begins at `from` ends, and how much of it the next one repeats; both in time of the trimmed recording.
 fn end_of(from: f64, longest: f64, pauses: &Pauses<'_>, timeline: &Timeline, cutting: Cutting) -> (f64, f64) {
     let limit = from + longest;
+    let overlap = OVERLAP_SECONDS.min(longest / 3.0);
     match cutting {
         Cutting::Hard => return (limit, 0.0),
-        Cutting::Overlapping => return (limit, OVERLAP_SECONDS),
+        Cutting::Overlapping => return (limit, overlap),
         Cutting::AtPauses => {}
     }
     let window = WINDOW_SECONDS.min(longest / 2.0);
@@ -189,7 +191,7 @@ fn end_of(from: f64, longest: f64, pauses: &Pauses<'_>, timeline: &Timeline, cut
     });
     match found.max_by(|one, other| one.seconds().total_cmp(&other.seconds())) {
         Some(pause) => (pause.start.midpoint(pause.end).min(limit), 0.0),
-        None => (limit, OVERLAP_SECONDS.min(longest / 3.0)),
+        None => (limit, overlap),
     }
 }
 

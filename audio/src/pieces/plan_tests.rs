@@ -123,12 +123,32 @@ fn no_piece_is_larger_than_the_provider_takes() {
     assert!(pieces.len() >= 4 && pieces.iter().all(|piece| Timeline::of(piece).seconds() <= 100.0), "{pieces:?}");
 }
 
+#[test]
+fn a_limit_of_a_few_seconds_is_honoured_too_and_a_lower_one_is_not() {
+    let longest = |sounds: &[(f64, f64)], max_seconds, cutting| {
+        let pieces = plan(&examined(60.0, &[sounds]), &Asked { max_seconds: Some(max_seconds), cutting, ..asked() });
+        assert!(pieces.windows(2).all(|pair| pair[1].spans[0].start <= pair[0].spans.last().unwrap().end + 0.001), "{pieces:?}");
+        pieces.iter().map(|piece| Timeline::of(piece).seconds()).fold(0.0, f64::max)
+    };
+    let (breathless, talk) = (vec![(0.0, 60.0)], (0..60).map(|n| (f64::from(n), f64::from(n) + 0.6)).collect::<Vec<_>>());
+    for sounds in [&breathless, &talk] {
+        for cutting in [Cutting::AtPauses, Cutting::Overlapping, Cutting::Hard] {
+            for max_seconds in [5.0, 12.0, 29.0] {
+                let longest = longest(sounds, max_seconds, cutting);
+                assert!((max_seconds * 0.6..=max_seconds * 0.95 + 0.001).contains(&longest), "{longest} of {max_seconds}, {cutting:?}");
+            }
+            let least = longest(sounds, 1.0, cutting);
+            assert!((SHORTEST_SECONDS * 0.6..=SHORTEST_SECONDS + 0.001).contains(&least), "{least}, {cutting:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     /// Every sound is in exactly one piece, or in two where they overlap; trimmed and sent make up the whole.
     #[test]
-    fn no_sound_is_left_out(sounds in prop::collection::vec((0.0_f64..280.0, 0.3_f64..30.0), 1..12), most in 40.0_f64..250.0) {
+    fn no_sound_is_left_out(sounds in prop::collection::vec((0.0_f64..280.0, 0.3_f64..30.0), 1..12), most in 4.3_f64..250.0) {
         let sounds: Vec<(f64, f64)> = sounds.into_iter().map(|(start, length)| (start, (start + length).min(300.0))).collect();
         let examined = examined(300.0, &[&sounds]);
         let pieces = plan(&examined, &Asked { max_seconds: Some(most), ..asked() });

@@ -41,16 +41,19 @@ fn any_pattern() -> impl Strategy<Value = Vec<bool>> {
         .prop_map(|turns| turns.into_iter().flat_map(|(talk, pause)| [vec![true; talk], vec![false; pause]].concat()).collect())
 }
 
-fn any_asked() -> impl Strategy<Value = Asked> {
-    let trim = proptest::option::of((1_u8..150, 0_u8..40)).prop_map(|trim| {
+fn any_trim() -> impl Strategy<Value = Option<Trim>> {
+    proptest::option::of((1_u8..150, 0_u8..40)).prop_map(|trim| {
         trim.map(|(longest, kept)| Trim {
             longest_pause_seconds: f64::from(longest) / FRAMES_PER_SECOND,
             kept_seconds: f64::from(kept) / FRAMES_PER_SECOND,
         })
-    });
+    })
+}
+
+fn any_asked() -> impl Strategy<Value = Asked> {
     let cutting = prop_oneof![Just(Cutting::AtPauses), Just(Cutting::Overlapping), Just(Cutting::Hard)];
-    let limits = (proptest::option::of(35.0_f64..120.0), proptest::option::of(600_000_u64..2_000_000));
-    (limits, trim, any::<bool>(), cutting).prop_map(|((max_seconds, max_bytes), trim, separate, cutting)| Asked {
+    let limits = (proptest::option::of(4.3_f64..120.0), proptest::option::of(140_000_u64..2_000_000));
+    (limits, any_trim(), any::<bool>(), cutting).prop_map(|((max_seconds, max_bytes), trim, separate, cutting)| Asked {
         max_seconds,
         max_bytes,
         form: Form::Wav,
@@ -78,7 +81,7 @@ impl TimedWord for Said {
 
 /// Words of a small vocabulary with short gaps between, and now and then a pause: word, length and gap in frames.
 fn any_script() -> impl Strategy<Value = Vec<Said>> {
-    let word = (0_usize..40, 8_u8..25, prop_oneof![9 => 1_u8..6, 1 => 20_u8..200]);
+    let word = (0_usize..40, 8_u8..38, prop_oneof![9 => 1_u8..6, 1 => 20_u8..200]);
     proptest::collection::vec(word, 60..400).prop_map(|said| {
         let mut at = 0.0;
         let mut script = Vec::new();
@@ -180,16 +183,16 @@ proptest! {
     fn no_word_is_doubled_or_lost_by_cutting_trimming_and_joining(
         script in any_script(),
         jitter in proptest::collection::vec(-0.05_f64..0.05, 7..20),
-        max_seconds in 35.0_f64..60.0,
-        trims in any::<bool>(),
+        max_seconds in 4.3_f64..60.0,
+        trim in any_trim(),
     ) {
         let end = script.last().map_or(0.0, |last| last.span.end);
         let mut pattern = vec![false; frame(end)];
         for word in &script {
             pattern[frame(word.span.start)..frame(word.span.end)].fill(true);
         }
-        let trim = trims.then(Trim::default);
-        let asked = Asked { max_seconds: Some(max_seconds), max_bytes: None, form: Form::Wav, trim, separate: true, cutting: Cutting::AtPauses };
+        let cutting = Cutting::AtPauses;
+        let asked = Asked { max_seconds: Some(max_seconds), max_bytes: None, form: Form::Wav, trim, separate: true, cutting };
         let mut answered = Vec::new();
         for (number, piece) in plan(&call(&[pattern]), &asked).into_iter().enumerate() {
             let shifted: Vec<f64> = jitter.iter().cycle().skip(number + 1).take(jitter.len()).copied().collect();

@@ -26,8 +26,10 @@ pub enum Joining {
 
 /// Two providers' times of one word differ by no more than this.
 const TOLERANCE_SECONDS: f64 = 1.0;
-/// One word alike is chance.
-const SHORTEST_RUN: usize = 2;
+/// Most differ by less than this: measured are 0.12 s for either.
+const USUAL_SECONDS: f64 = 0.2;
+/// Less is chance: one word whose times are 0.11 s apart, two whose times are 0.4 s apart.
+const LEAST_WEIGHT: f64 = 0.65;
 
 /// The words of one channel, from those of its pieces in order.
 #[must_use]
@@ -55,8 +57,8 @@ pub fn stitch_by<W: TimedWord>(joining: Joining, pieces: Vec<(Piece, Vec<W>)>) -
 
 fn join<W: TimedWord>(mut before: Vec<W>, mut after: Vec<W>, common: Interval, joining: Joining) -> Vec<W> {
     let middle = common.start.midpoint(common.end);
-    let tail_from = before.partition_point(|word| word.span().end <= common.start - TOLERANCE_SECONDS);
-    let head_to = after.partition_point(|word| word.span().start <= common.end + TOLERANCE_SECONDS);
+    let tail_from = before.partition_point(|word| middle_of(word) < common.start);
+    let head_to = after.partition_point(|word| middle_of(word) <= common.end);
     let (tail, head) = (before.get(tail_from..).unwrap_or_default(), after.get(..head_to).unwrap_or_default());
     let run = if joining == Joining::CommonRun { longest_run(tail, head, middle) } else { None };
     match run {
@@ -66,12 +68,16 @@ fn join<W: TimedWord>(mut before: Vec<W>, mut after: Vec<W>, common: Interval, j
             before.extend(after.drain(at_head + half..));
         }
         None => {
-            let is_before = |word: &W| word.span().start.midpoint(word.span().end) < middle;
+            let is_before = |word: &W| middle_of(word) < middle;
             before.retain(is_before);
             before.extend(after.into_iter().filter(|word| !is_before(word)));
         }
     }
     before
+}
+
+fn middle_of<W: TimedWord>(word: &W) -> f64 {
+    word.span().start.midpoint(word.span().end)
 }
 
 /// Words that two pieces heard alike.
@@ -81,30 +87,34 @@ struct Run {
     length: usize,
 }
 
-/// The longest; of equals the one nearest to the middle of what the pieces have in common.
+/// The longest, where a word counts the less the further its two times are apart: who says "no no no no no" says a run as long with every
+/// word matched to the next. Of equals the one nearest to the middle of what the pieces have in common.
 fn longest_run<W: TimedWord>(tail: &[W], head: &[W], middle: f64) -> Option<Run> {
     let (tail_words, head_words) = (heard(tail), heard(head));
     let alike = |(one, one_start): &(String, f64), (other, other_start): &(String, f64)| {
         !one.is_empty() && one == other && (one_start - other_start).abs() <= TOLERANCE_SECONDS
     };
-    let mut best: Option<(Run, f64)> = None;
+    let mut best: Option<(Run, f64, f64)> = None;
     for at_tail in 0..tail.len() {
         for at_head in 0..head.len() {
             let rest = tail_words.iter().skip(at_tail).zip(head_words.iter().skip(at_head));
-            let length = rest.take_while(|(one, other)| alike(one, other)).count();
-            if length < SHORTEST_RUN {
+            let run = rest.take_while(|(one, other)| alike(one, other));
+            let (length, weight) = run.fold((0, 0.0), |(length, weight), ((_, one), (_, other))| {
+                (length + 1, weight + USUAL_SECONDS / (USUAL_SECONDS + (one - other).abs()))
+            });
+            if weight < LEAST_WEIGHT {
                 continue;
             }
             let span = |word: Option<&W>| word.map_or(middle, |word| word.span().start);
             let centre = span(tail.get(at_tail)).midpoint(span(tail.get(at_tail + length - 1)));
             let distance = (centre - middle).abs();
-            let is_better = best.as_ref().is_none_or(|(run, far)| length > run.length || (length == run.length && distance < *far));
+            let is_better = best.as_ref().is_none_or(|(_, most, far)| weight > *most || (weight >= *most && distance < *far));
             if is_better {
-                best = Some((Run { tail: at_tail, head: at_head, length }, distance));
+                best = Some((Run { tail: at_tail, head: at_head, length }, weight, distance));
             }
         }
     }
-    best.map(|(run, _)| run)
+    best.map(|(run, ..)| run)
 }
 
 /// Words as they sound: case and punctuation are the provider's taste.

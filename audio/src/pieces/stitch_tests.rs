@@ -60,6 +60,14 @@ proptest! {
 }
 
 #[test]
+fn one_word_said_again_and_again_is_said_as_often() {
+    let script = script(&[1; 60]);
+    let pieces = [piece(0.0, 12.1, 0.0), piece(8.7, 30.0, 3.4)];
+    let parts = pieces.iter().map(|piece| (piece.clone(), heard(&script, piece, &[0.0]))).collect();
+    assert_eq!(texts(&stitch(parts)), texts(&script));
+}
+
+#[test]
 fn pieces_cut_in_a_pause_are_put_one_after_the_other() {
     let script = script(&[1, 1, 1, 2, 2, 2]);
     let parts = vec![(piece(0.0, 1.2, 0.0), script[..3].to_vec()), (piece(1.2, 9.0, 0.0), script[3..].to_vec())];

@@ -41,7 +41,7 @@ impl Heard {
     }
 }
 
-/// One channel; at 16 kHz the even and the odd samples are two channels at 8 kHz, and the one with more words is right.
+/// One channel; at 16 kHz the even and the odd samples are two channels at 8 kHz, and the one in which the words are clearer is right.
 #[derive(Debug)]
 struct Channel {
     ears: [Ear; 2],
@@ -65,7 +65,12 @@ impl Channel {
 
     fn found(&self) -> &[Found] {
         let [even, odd] = &self.ears;
-        if odd.found.len() > even.found.len() { &odd.found } else { &even.found }
+        let clearness = |ear: &Ear| ear.found.iter().map(|found| found.likeness).sum::<f64>();
+        if clearness(odd) > clearness(even) { &odd.found } else { &even.found }
+    }
+
+    fn end(&mut self) {
+        self.ears.iter_mut().for_each(Ear::end);
     }
 }
 
@@ -102,7 +107,7 @@ impl Hearing {
         self.failed = taken.err();
     }
 
-    pub(crate) fn end(self) -> Result<Heard, Unheard> {
+    pub(crate) fn end(mut self) -> Result<Heard, Unheard> {
         if let Some(ogg) = &self.ogg {
             return ogg.seconds().map(numbered).ok_or(Unheard::Undecodable);
         }
@@ -110,6 +115,7 @@ impl Hearing {
             return Err(failed);
         }
         let format = self.wav.format().ok_or(Unheard::NotWav)?;
+        self.channels.iter_mut().for_each(Channel::end);
         let frames = self.channels.first().map_or(0, |channel| channel.samples);
         let mut found: Vec<(usize, &Found)> =
             self.channels.iter().enumerate().flat_map(|(number, channel)| channel.found().iter().map(move |each| (number, each))).collect();
@@ -144,7 +150,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::speech::{DataSize, Encoding, Layout, Length, Rate, Recording, Script, Shape};
+    use crate::speech::g711::ULAW;
+    use crate::speech::line::Line;
+    use crate::speech::vocabulary::Vocabulary;
+    use crate::speech::{DataSize, Encoding, Layout, Length, Manner, Rate, Recording, Script, Shape, Speaker};
 
     fn heard(recording: &Recording, piece: usize) -> Heard {
         let mut hearing = Hearing::default();
@@ -214,5 +223,57 @@ mod tests {
         let mut gsm = call(1, 1, Shape::ULAW).read(0, 2_000).to_vec();
         gsm[20] = 49;
         assert_eq!(of(&gsm), Err(Unheard::Undecodable));
+    }
+
+    #[test]
+    fn every_word_is_heard_in_the_noise_of_a_line() {
+        let length = Length::Spoken(Duration::from_mins(2));
+        for (manner, seed) in [(Manner::default(), 1), (Manner::INTERRUPTING, 2), (Manner::HOLDING, 3), (Manner::MONOLOGUE, 4)] {
+            for (dbfs, shape) in [(-45, Shape::ULAW), (-50, Shape::ALAW), (-45, Shape { rate: Rate::Hz16000, ..Shape::PCM })] {
+                let script = Arc::new(Script::in_manner(1, seed, length, manner));
+                let recording = Recording::new(script, shape).over_noisy_line(dbfs, seed);
+                let (heard, truth) = (heard(&recording, 1 << 16), recording.words());
+                assert_eq!(heard.words.len(), truth.len(), "{manner:?} {shape:?}");
+                for (word, said) in heard.words.iter().zip(&truth) {
+                    assert_eq!((&word.text, word.channel), (&said.word, usize::from(said.channel)), "{manner:?} {shape:?}");
+                    let off = word.start.zip(word.end).map(|(start, end)| (start - said.start).abs().max((end - said.end).abs()));
+                    assert!(off.is_some_and(|off| off < 0.001), "{word:?} for {said:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_word_of_both_voices_is_itself_and_no_other_at_full_and_at_half_level() {
+        let line = Line::noisy(-45, 9, SAMPLES_PER_SECOND);
+        for speaker in [Speaker::Agent, Speaker::Customer] {
+            for clip in &Vocabulary::get().voice(speaker).clips {
+                for halves in [1, 2] {
+                    let mut ear = Ear::new();
+                    let clean = clip.samples.iter().map(|byte| ULAW[usize::from(*byte)] / halves);
+                    let silence = || std::iter::repeat_n(0, 2_000);
+                    let sound = silence().chain(clean).chain(silence());
+                    (0..).zip(sound).for_each(|(at, sample)| ear.hear(sample + line.at(0, at) / halves));
+                    ear.end();
+                    let words: Vec<&str> = ear.found.iter().map(|found| found.word).collect();
+                    assert_eq!(words, [clip.word.as_str()], "{speaker:?} at 1/{halves}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn half_a_word_and_noise_without_words_are_not_heard() {
+        let length = Length::Silent(Duration::from_mins(2));
+        let noise = Recording::new(Arc::new(Script::compose(1, 1, length)), Shape::ULAW).over_noisy_line(-20, 1);
+        assert_eq!(heard(&noise, 1 << 16).words, []);
+        for clip in &Vocabulary::get().voice(Speaker::Customer).clips {
+            for half in [&clip.samples[..clip.samples.len() / 2], &clip.samples[clip.samples.len() / 2..]] {
+                let mut ear = Ear::new();
+                half.iter().for_each(|byte| ear.hear(ULAW[usize::from(*byte)]));
+                ear.end();
+                assert!(ear.found.iter().all(|found| found.word != clip.word), "half of {}", clip.word);
+            }
+        }
     }
 }

@@ -3,12 +3,15 @@
 //! Reading audio back is the transcriber simulator's; it shares nothing with this room but the vocabulary.
 
 pub(crate) mod g711;
+pub(crate) mod line;
 mod lines;
+mod manner;
 mod recording;
 mod script;
 mod shape;
 pub(crate) mod vocabulary;
 
+pub use manner::Manner;
 pub use recording::Recording;
 pub use script::{Length, Said, Script};
 pub use shape::{DataSize, Encoding, Layout, Rate, Shape};

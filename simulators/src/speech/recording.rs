@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 
+use super::SAMPLES_PER_SECOND;
 use super::g711::{ULAW, ULAW_SILENCE, to_alaw, to_ulaw};
+use super::line::Line;
 use super::script::{Said, Script, seconds};
 use super::shape::{Encoding, Layout, Shape};
 use super::vocabulary::{Speaker, Vocabulary};
@@ -17,6 +19,7 @@ pub struct Recording {
     script: Arc<Script>,
     shape: Shape,
     header: Bytes,
+    line: Option<Arc<Line>>,
 }
 
 impl Recording {
@@ -24,7 +27,15 @@ impl Recording {
     #[must_use]
     pub fn new(script: Arc<Script>, shape: Shape) -> Self {
         let data = script.samples() * shape.factor() * shape.frame_bytes();
-        Self { script, shape, header: shape.header(data).into() }
+        Self { script, shape, header: shape.header(data).into(), line: None }
+    }
+
+    /// The same over a line whose noise has this level, in decibels of full scale; telephone lines lie at -70 to -45. Calls with other
+    /// seeds have other noise.
+    #[must_use]
+    pub fn over_noisy_line(self, dbfs: i8, seed: u64) -> Self {
+        let line = Line::noisy(dbfs, seed, SAMPLES_PER_SECOND * self.shape.factor());
+        Self { line: Some(Arc::new(line)), ..self }
     }
 
     /// The form of the file.
@@ -105,13 +116,14 @@ impl Recording {
         let sample = |lane: &[u8], frame: u64| interpolated(lane, frame - from * factor, factor);
         for frame in first..last {
             let (a, c) = (sample(&agent, frame), sample(&customer, frame));
-            // one of the two is silent at any time, so that the mix is exactly the other one
+            // where nobody interrupts, one of the two is silent and the mix is exactly the other one
             let mix = a.saturating_add(c);
+            let noisy = |channel: u64, value: i16| self.line.as_ref().map_or(value, |line| value.saturating_add(line.at(channel, frame)));
             match self.shape.layout {
-                Layout::Stereo => [Some(a), Some(c)],
-                Layout::Swapped => [Some(c), Some(a)],
-                Layout::Mono => [Some(mix), None],
-                Layout::DualMono => [Some(mix), Some(mix)],
+                Layout::Stereo => [Some(noisy(0, a)), Some(noisy(1, c))],
+                Layout::Swapped => [Some(noisy(0, c)), Some(noisy(1, a))],
+                Layout::Mono => [Some(noisy(0, mix)), None],
+                Layout::DualMono => [Some(noisy(0, mix)); 2],
             }
             .into_iter()
             .flatten()
@@ -128,8 +140,10 @@ impl Recording {
     fn lane(&self, speaker: Speaker, from: u64, to: u64) -> Vec<u8> {
         let mut lane = vec![ULAW_SILENCE; (to - from) as usize];
         let placed = self.script.placed();
-        let begin = placed.partition_point(|word| word.end <= from);
-        for word in placed.iter().skip(begin).take_while(|word| word.start < to).filter(|word| word.speaker == speaker) {
+        // two who talk at once do not end in the order in which they began
+        let begin = placed.partition_point(|word| word.start + Vocabulary::get().longest() <= from);
+        let within = placed.iter().skip(begin).take_while(|word| word.start < to).filter(|word| word.end > from);
+        for word in within.filter(|word| word.speaker == speaker) {
             let Some(clip) = Vocabulary::get().voice(speaker).clip(word.clip) else { continue };
             let (low, high) = (word.start.max(from), word.end.min(to));
             let source = clip.samples.get((low - word.start) as usize..(high - word.start) as usize);
@@ -175,5 +189,13 @@ mod tests {
         let script = Arc::new(Script::compose(3, 5, Length::Spoken(Duration::from_hours(1))));
         assert_eq!(Recording::new(Arc::clone(&script), Shape::ULAW).size_bytes(), 46 + 57_600_000);
         assert_eq!(Recording::new(script, Shape::PCM).size_bytes(), 44 + 115_200_000);
+    }
+
+    #[test]
+    fn what_was_recorded_once_is_recorded_so_for_ever() {
+        let script = Arc::new(Script::compose(3, 5, Length::Spoken(Duration::from_secs(90))));
+        let odd = Shape { layout: Layout::Mono, rate: Rate::Hz16000, ..Shape::PCM };
+        let made = [Shape::ULAW, odd].map(|shape| Recording::new(Arc::clone(&script), shape).sha256()[..16].to_owned());
+        assert_eq!(made, ["d3c40b6978de9a61", "1835f380592734fa"]);
     }
 }

@@ -1,9 +1,11 @@
-//! What is said in a call, and when: turns of an agent and a customer, one at a time, with a number no other call says.
+//! What is said in a call, and when: turns of an agent and a customer, one at a time unless they interrupt each other, with a number no
+//! other call says.
 
 use std::time::Duration;
 
 use super::SAMPLES_PER_SECOND;
 use super::lines::{AGENT, CUSTOMER, DIGITS, GREETINGS, NUMBER, THINGS};
+use super::manner::Manner;
 use super::vocabulary::{Speaker, Vocabulary};
 use crate::chance::Chance;
 
@@ -62,7 +64,8 @@ pub struct Said {
     pub end: f64,
 }
 
-/// A call's words at their places. At most one word sounds at any time.
+/// A call's words at their places, in the order in which they begin. At most one word of a side sounds at any time, and at most one at all
+/// unless [`Manner`] says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     placed: Vec<Placed>,
@@ -73,6 +76,12 @@ impl Script {
     /// Composes call number `call` of `seed`. Calls with different numbers below 1,000,000 say different numbers.
     #[must_use]
     pub fn compose(seed: u64, call: u64, length: Length) -> Self {
+        Self::in_manner(seed, call, length, Manner::default())
+    }
+
+    /// The same, of people who talk in this manner.
+    #[must_use]
+    pub fn in_manner(seed: u64, call: u64, length: Length, manner: Manner) -> Self {
         let samples = length.samples();
         if matches!(length, Length::Silent(_)) {
             return Self { placed: Vec::new(), samples };
@@ -83,8 +92,11 @@ impl Script {
             at: LEAD_IN.min(samples / 50),
             samples,
             number: spoken_number(seed, call),
+            manner,
+            turn: None,
         };
         composer.compose();
+        composer.placed.sort_by_key(|word| (word.start, word.speaker));
         Self { placed: composer.placed, samples }
     }
 
@@ -121,15 +133,20 @@ struct Composer {
     at: u64,
     samples: u64,
     number: u64,
+    manner: Manner,
+    /// Who had the last turn, and when it began and ended.
+    turn: Option<(Speaker, u64, u64)>,
 }
 
 impl Composer {
     fn compose(&mut self) {
         let digits = format!("{:06}", self.number);
         let digits = digits.bytes().filter_map(|digit| DIGITS.get(usize::from(digit - b'0')).copied());
+        // a number that nobody hears would make two calls alike
+        let caller = self.manner.alone.unwrap_or(Speaker::Customer);
         if self.samples < SHORT {
             let number: Vec<&str> = digits.collect();
-            self.say_what_fits(Speaker::Customer, &number);
+            self.say_what_fits(caller, &number);
             return;
         }
         let greeting = self.line(GREETINGS, None);
@@ -137,8 +154,8 @@ impl Composer {
         let lead = self.line(NUMBER, None);
         // a call with no room for the whole sentence still says its number
         let number: Vec<&str> = lead.iter().copied().chain(digits.clone()).collect();
-        if !self.say(Speaker::Customer, &number) {
-            self.say_what_fits(Speaker::Customer, &digits.collect::<Vec<_>>());
+        if !self.say(caller, &number) {
+            self.say_what_fits(caller, &digits.collect::<Vec<_>>());
         }
         self.talk();
     }
@@ -175,14 +192,61 @@ impl Composer {
 
     /// Places a whole turn, or nothing when it does not fit.
     fn say(&mut self, speaker: Speaker, words: &[&str]) -> bool {
-        let (began, count) = (self.at, self.placed.len());
-        if words.iter().all(|word| self.place(speaker, word)) {
-            self.at += self.chance.between(SAMPLES_PER_SECOND * 2 / 5, SAMPLES_PER_SECOND * 4 / 5);
+        let is_heard = self.manner.alone.is_none_or(|alone| alone == speaker);
+        if self.manner.breathless && !is_heard {
             return true;
         }
-        self.placed.truncate(count);
-        self.at = began;
-        false
+        let (began, count) = (self.at, self.placed.len());
+        self.at = self.beginning(speaker);
+        let begins = self.at;
+        let fits = words.iter().all(|word| self.place(speaker, word));
+        if !fits || !is_heard {
+            self.placed.truncate(count);
+        }
+        if !fits {
+            self.at = began;
+            return false;
+        }
+        self.turn = Some((speaker, begins, self.at));
+        self.at = self.at.max(began) + self.between_turns();
+        true
+    }
+
+    /// When a turn begins: now, after a hold, or before the other side is done.
+    fn beginning(&mut self, speaker: Speaker) -> u64 {
+        let of_hundred = |percent: u8| f64::from(percent) / 100.0;
+        let (holding, interrupting) = (self.manner.holding_percent, self.manner.interrupting_percent);
+        if holding > 0 && self.chance.happens(of_hundred(holding)) {
+            let (shortest, longest) = Manner::HOLD_SECONDS;
+            return self.at + self.chance.between(shortest * SAMPLES_PER_SECOND, longest * SAMPLES_PER_SECOND);
+        }
+        match self.turn {
+            Some((before, begins, ended)) if interrupting > 0 && before != speaker && self.chance.happens(of_hundred(interrupting)) => {
+                // no sooner than half a second after the other began, so that nobody interrupts two turns at once
+                let back = self.chance.between(SAMPLES_PER_SECOND / 2, SAMPLES_PER_SECOND * 4);
+                ended.saturating_sub(back).max(begins + SAMPLES_PER_SECOND / 2).max(self.silent_since(speaker)).min(self.at)
+            }
+            _ => self.at,
+        }
+    }
+
+    /// When a side may speak again after its last word.
+    fn silent_since(&self, speaker: Speaker) -> u64 {
+        self.placed.iter().rev().find(|word| word.speaker == speaker).map_or(0, |word| word.end + SAMPLES_PER_SECOND / 10)
+    }
+
+    fn between_turns(&mut self) -> u64 {
+        if self.manner.breathless {
+            return self.between_words();
+        }
+        self.chance.between(SAMPLES_PER_SECOND * 2 / 5, SAMPLES_PER_SECOND * 4 / 5)
+    }
+
+    fn between_words(&mut self) -> u64 {
+        if self.manner.breathless {
+            return self.chance.below(SAMPLES_PER_SECOND / 50);
+        }
+        self.chance.between(SAMPLES_PER_SECOND / 25, SAMPLES_PER_SECOND / 10)
     }
 
     fn say_what_fits(&mut self, speaker: Speaker, words: &[&str]) {
@@ -197,7 +261,7 @@ impl Composer {
             return false;
         }
         self.placed.push(Placed { speaker, clip: number, start: self.at, end });
-        self.at = end + self.chance.between(SAMPLES_PER_SECOND / 25, SAMPLES_PER_SECOND / 10);
+        self.at = end + self.between_words();
         true
     }
 }
@@ -237,5 +301,40 @@ mod tests {
         let long = spoken(3.0 * 3_600.0, 1);
         assert_eq!(long.samples(), 86_400_000);
         assert!(long.placed.len() > 15_000);
+    }
+
+    fn talked(manner: Manner) -> Script {
+        Script::in_manner(1, 3, Length::Spoken(Duration::from_mins(20)), manner)
+    }
+
+    #[test]
+    fn those_who_interrupt_talk_at_the_same_time_and_never_over_themselves() {
+        let script = talked(Manner::INTERRUPTING);
+        let overlapped = script.placed.windows(2).filter(|pair| pair[0].end > pair[1].start).count();
+        assert!(overlapped > 100, "{overlapped}");
+        for speaker in [Speaker::Agent, Speaker::Customer] {
+            let own: Vec<_> = script.placed.iter().filter(|word| word.speaker == speaker).collect();
+            assert!(own.windows(2).all(|pair| pair[0].end < pair[1].start));
+        }
+        assert!(script.placed.iter().all(|word| word.end <= script.samples()));
+    }
+
+    #[test]
+    fn holds_are_long_and_a_monologue_has_none() {
+        let longest = |script: &Script| script.placed.windows(2).map(|pair| pair[1].start - pair[0].end).max().unwrap();
+        assert!((5 * SAMPLES_PER_SECOND..61 * SAMPLES_PER_SECOND).contains(&longest(&talked(Manner::HOLDING))));
+        let monologue = talked(Manner::MONOLOGUE);
+        assert!(longest(&monologue) < SAMPLES_PER_SECOND / 25);
+        assert!(monologue.placed.iter().all(|word| word.speaker == Speaker::Agent));
+    }
+
+    #[test]
+    fn who_is_alone_waits_for_the_other_and_says_the_number() {
+        for (speaker, other) in [(Speaker::Agent, Speaker::Customer), (Speaker::Customer, Speaker::Agent)] {
+            let alone = talked(Manner { alone: Some(speaker), ..Manner::default() });
+            assert!(alone.placed.len() > 500 && alone.placed.iter().all(|word| word.speaker != other));
+            let digits = alone.placed.iter().filter(|word| word.clip < 10).count();
+            assert!(digits >= 6, "{digits}");
+        }
     }
 }

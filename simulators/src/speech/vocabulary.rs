@@ -8,9 +8,11 @@ use serde::Deserialize;
 static AGENT_BYTES: &[u8] = include_bytes!("../../fixtures/agent.ulaw");
 static CUSTOMER_BYTES: &[u8] = include_bytes!("../../fixtures/customer.ulaw");
 
-static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary {
-    agent: Voice::read(AGENT_BYTES, include_str!("../../fixtures/agent.json")),
-    customer: Voice::read(CUSTOMER_BYTES, include_str!("../../fixtures/customer.json")),
+static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
+    let agent = Voice::read(AGENT_BYTES, include_str!("../../fixtures/agent.json"));
+    let customer = Voice::read(CUSTOMER_BYTES, include_str!("../../fixtures/customer.json"));
+    let longest = agent.clips.iter().chain(&customer.clips).map(|clip| clip.samples.len()).max().unwrap_or(0);
+    Vocabulary { agent, customer, longest: u64::try_from(longest).unwrap_or(u64::MAX) }
 });
 
 /// Who speaks.
@@ -73,11 +75,17 @@ impl Voice {
 pub(crate) struct Vocabulary {
     agent: Voice,
     customer: Voice,
+    longest: u64,
 }
 
 impl Vocabulary {
     pub(crate) fn get() -> &'static Self {
         &VOCABULARY
+    }
+
+    /// Samples of the longest clip.
+    pub(crate) fn longest(&self) -> u64 {
+        self.longest
     }
 
     pub(crate) fn voice(&self, speaker: Speaker) -> &Voice {
