@@ -59,7 +59,7 @@ pub use held::{UNTIL_LOGIN, audit, release_held};
 pub use history::times_put_off_for;
 pub use hurry::{Hurried, Hurry, hurry};
 pub use inspect::{AttemptSeen, JobSeen, attempts, count_jobs, list_jobs};
-pub use job::{Claimed, Handler, Hint, LeaseLost, RunContext, hold};
+pub use job::{Claimed, Handler, Hint, LeaseLost, RunContext, hold, hold_lightly};
 pub use lease::{Swept, WorkerIdentity, begin_lease, end_lease, hand_back_unknown, renew_lease, sweep};
 pub use look_again::look_again;
 pub use outcome::{Effect, Failure, Outcome, VendorTrace};

@@ -4,7 +4,7 @@
 use callscribe::{
     config::RecordingSettings,
     domain::{JobKind, RecordingId, RecordingOffer, SessionId, SourceName, TranscriptId, priority_after},
-    ledger::{Claimed, Hint, NewJob, enqueue, hold},
+    ledger::{Claimed, Hint, NewJob, enqueue, hold_lightly},
     schedule::UpkeepTask,
     store::{Connection, recordings, transcripts},
 };
@@ -64,7 +64,7 @@ pub(crate) fn note<'a>(connection: &'a mut Connection, noted: &'a Noted<'a>) -> 
     connection
         .transaction(async move |transaction| {
             let Noted { job, session, offers, settings, .. } = noted;
-            hold(transaction, job).await?;
+            hold_lightly(transaction, job).await?;
             let is_skipped = |offer: &RecordingOffer| !choose::is_copied(&settings.legs, offers, offer);
             recordings::note_offers(transaction, session, offers, is_skipped).await?;
             let jobs = jobs_beside(transaction, noted).await?;

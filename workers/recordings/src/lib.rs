@@ -26,7 +26,8 @@ use callscribe::{
     config::RecordingSettings,
     domain::{JobKind, Leg, RecordingOffer, SessionId, SourceName, Wishes, priority_after},
     ledger::{
-        Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_anew, enqueue_or_reopen, hold, version_anew,
+        Claimed, Effect, Handler, NewJob, Outcome, RunContext, VendorTrace, enqueue, enqueue_anew, enqueue_or_reopen, hold_lightly,
+        version_anew,
     },
     sources::{RecordingAnswer, Source},
     store::{
@@ -246,7 +247,7 @@ fn begin<'a>(
 ) -> BoxFuture<'a, Result<Begun, Trouble>> {
     connection
         .transaction(async move |transaction| {
-            hold(transaction, job).await?;
+            hold_lightly(transaction, job).await?;
             // before the call: in the order in which holds and deletions lock
             let known = recordings::known_recordings(transaction, session).await?;
             if let Some(transcript) = job.transcript_id {

@@ -10,7 +10,7 @@ use callscribe::{
     clock::Clock,
     config::TranscribingSettings,
     domain::{JobKind, Leg, Reason, TranscriptId, TranscriptStatus, Wishes},
-    ledger::{Claimed, Failure, Handler, LeaseLost, Outcome, RunContext, hold},
+    ledger::{Claimed, Failure, Handler, LeaseLost, Outcome, RunContext, hold_lightly},
     store::{
         StoreError,
         transcriptions::{StoredAudioRow, TranscriptTask, begin_transcribing, share_audio, transcript_task},
@@ -137,7 +137,7 @@ async fn begin(job: &Claimed, context: &RunContext, id: TranscriptId, by: (&str,
     let (provider, model) = by;
     let mut connection = context.store.connection().await.map_err(of_store)?;
     let begun = connection.transaction(async move |transaction| {
-        hold(transaction, job).await?;
+        hold_lightly(transaction, job).await?;
         share_audio(transaction, id).await?;
         let Some(task) = transcript_task(transaction, id).await? else { return Ok(Task::Impossible("is gone")) };
         let Some(row) = task.audio.clone().filter(|_| task.status != TranscriptStatus::Complete) else {
