@@ -183,6 +183,29 @@ async fn a_late_finisher_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_light_hold_is_a_hold_and_no_later_commit_is_light_for_it() {
+    let database = harness::database().await;
+    let store = database.store();
+    let ids = enqueue(&store, JobKind::Sync, ["a".to_owned()]).await;
+    let worker = lease(&store, "one").await;
+    let held = claim(&store, worker, &ids).await.remove(0);
+    let mut connection = store.connection().await.unwrap();
+    diesel::sql_query("SET synchronous_commit = on").execute(&mut connection).await.unwrap();
+    for (light, expected) in [(true, 0), (false, 1)] {
+        AnsiTransactionManager::begin_transaction(&mut *connection).await.unwrap();
+        let hold = if light { ledger::hold_lightly(&mut connection, &held).await } else { ledger::hold(&mut connection, &held).await };
+        hold.unwrap();
+        let waits = "SELECT (current_setting('synchronous_commit') = 'on')::int::bigint AS number";
+        let row: Number = diesel::sql_query(waits).get_result(&mut connection).await.unwrap();
+        assert_eq!(row.number, expected);
+        AnsiTransactionManager::commit_transaction(&mut *connection).await.unwrap();
+    }
+    run_out(&store, worker).await;
+    sweep(&store).await;
+    assert!(matches!(ledger::hold_lightly(&mut connection, &held).await, Err(LeaseLost::Gone(_))));
+}
+
+#[tokio::test]
 async fn a_live_job_is_never_rescued() {
     let database = harness::database().await;
     let store = database.store();

@@ -38,8 +38,17 @@ const SHORTEST_LIMIT: Duration = Duration::from_mins(1);
 /// A piece waits this long for its turn before its job makes way, and comes back after as long.
 const TURN: Duration = Duration::from_secs(10);
 /// What an engine says of its model when it cannot have it.
-const NO_MODEL: [&str; 6] =
-    ["load model", "failed to initialize whisper", "acoustic model definition", "unknown language", "mdef", "model does not exist"];
+const NO_MODEL: [&str; 8] = [
+    "load model",
+    "failed to initialize whisper",
+    "acoustic model definition",
+    "unknown language",
+    "mdef",
+    "model does not exist",
+    // vosk-transcriber 0.3.45 and sherpa-onnx-offline 2.0.1, of a directory that holds none
+    "failed to create a model",
+    "errors in config",
+];
 /// What an engine says of audio that it cannot read.
 const NO_AUDIO: [&str; 5] = ["read audio", "decode", "format mismatch", "failed to read", "failed to open wave"];
 /// As much of what an engine said as helps someone.

@@ -92,8 +92,10 @@ async fn no_exit_code_is_believed() {
     assert!(matches!(language, TranscribeError::Misconfigured { .. }), "{language:?}");
     let broken = error("echo '{\"transcription\":[' > $1.json").await;
     assert!(matches!(broken, TranscribeError::Unreadable { .. }), "{broken:?}");
-    let model = error("echo 'error: failed to initialize whisper context' >&2; exit 3").await;
-    assert!(matches!(model, TranscribeError::Misconfigured { .. }), "{model:?}");
+    for said in ["error: failed to initialize whisper context", "Exception: Failed to create a model", "Errors in config!"] {
+        let model = error(&format!("echo '{said}' >&2; exit 3")).await;
+        assert!(matches!(model, TranscribeError::Misconfigured { .. }), "{model:?}");
+    }
     let crashed = error(&format!("echo '{TRANSCRIPT}' > $1.json; kill -9 $$")).await;
     assert!(matches!(&crashed, TranscribeError::Unavailable { what, .. } if what.contains("signal: 9")), "{crashed:?}");
 }
