@@ -56,6 +56,8 @@ const RESERVED_BYTES: f64 = 65_536.0;
 /// No piece but the last is planned for less than this, whatever the limits say: two pieces that overlap in a third of it still have whole
 /// words in common, of which the longest last three quarters of a second. A provider with a lower limit refuses what it is sent.
 const SHORTEST_SECONDS: f64 = 4.0;
+/// Less is not left out: it is what rounding leaves of a pause that is kept whole.
+const SHORTEST_GAP_SECONDS: f64 = 0.001;
 /// Pauses are looked for in so many seconds before the limit, and never further than half-way to it.
 const WINDOW_SECONDS: f64 = 30.0;
 /// A shorter pause may be within a word.
@@ -135,7 +137,7 @@ fn kept(pauses: &Pauses<'_>, trim: Option<Trim>) -> Vec<Interval> {
         let keep_before = if pause.start <= whole.start { 0.0 } else { trim.kept_seconds };
         let keep_after = if pause.end >= whole.end { 0.0 } else { trim.kept_seconds };
         let gap = Interval { start: pause.start + keep_before, end: pause.end - keep_after };
-        if gap.end <= gap.start {
+        if gap.seconds() < SHORTEST_GAP_SECONDS {
             continue;
         }
         if gap.start > from {
