@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     Format, Interval, SoundError, Speech,
+    cut::sample_at,
     decode::{self, Decode, Spec, Step},
     levels::{self, Channel, Meter},
     speech::{self, speech_of},
@@ -100,6 +101,18 @@ impl Levels {
     #[must_use]
     pub fn dbfs(&self, frame: usize) -> Option<f64> {
         self.levels.get(frame).copied().map(levels::dbfs)
+    }
+
+    /// The mean loudness of a stretch of a recording of this rate, in decibels of full scale; `None` where nothing was recorded.
+    #[must_use]
+    pub fn mean_dbfs(&self, stretch: Interval, sample_rate_hz: u32) -> Option<f64> {
+        let frame = |seconds: f64| {
+            let sample = sample_at((seconds * f64::from(sample_rate_hz)).round());
+            usize::try_from(sample / u64::from(self.samples_per_frame.max(1))).unwrap_or(usize::MAX).min(self.levels.len())
+        };
+        let within = self.levels.get(frame(stretch.start)..frame(stretch.end))?;
+        let (sum, count) = within.iter().fold((0.0, 0.0), |(sum, count), level| (sum + levels::dbfs(*level), count + 1.0));
+        (count > 0.0).then(|| sum / count)
     }
 }
 

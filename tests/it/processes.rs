@@ -65,3 +65,33 @@ async fn sigterm_hands_back_what_the_drain_did_not_finish_and_exits_well() {
     assert_eq!(world.transcriber.requests().total(), 4, "nothing was asked again");
     world.database.assert_consistent().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn originals_go_for_their_muted_copies_though_every_worker_is_killed_once() {
+    let world = world(12, Duration::from_millis(200)).await;
+    let world = world.setting("REDACTION_PATTERNS", "thing=\\bthe\\b").setting("REDACTION_AUDIO", "deleted").setting("JOB_LEASE", "3s");
+    let store = world.database.store();
+    let _scheduler = world.start(&["scheduler"]);
+    let roles = [&["worker", "sync", "recordings"][..], &["worker", "transcribe"], &["worker", "upkeep"]];
+    let mut workers: Vec<_> = roles.iter().map(|role| world.start(role)).collect();
+    let reached = [
+        "SELECT count(*) FROM call_recordings WHERE object_key LIKE 'originals/%'",
+        "SELECT count(*) FROM call_recordings WHERE muted_key IS NOT NULL",
+        "SELECT count(*) FROM call_recordings WHERE object_key = muted_key",
+    ];
+    for ((place, role), sql) in roles.iter().enumerate().zip(reached) {
+        harness::eventually(sql, async || number(&store, sql).await > 0).await;
+        workers[place].signal(Signal::SIGKILL);
+        workers[place].ended().await;
+        workers[place] = world.start(role);
+    }
+    harness::eventually("every recording is its muted copy", async || {
+        number(&store, "SELECT count(*) FROM call_recordings WHERE object_key = muted_key").await == 12
+    })
+    .await;
+    let open = "SELECT count(*) FROM jobs WHERE open AND (kind IN ('recording', 'transcription') OR key LIKE '%/discard-%')";
+    harness::eventually("nothing is open", async || number(&store, open).await == 0).await;
+    let left: Vec<_> = world.objects().await.into_iter().filter(|key| !key.ends_with(".json")).collect();
+    assert!(left.len() == 12 && left.iter().all(|key| key.contains(".muted-")), "{left:?}");
+    assert_eq!(number(&store, "SELECT count(*) FROM deletions WHERE what = 'audio' AND deleted_at IS NOT NULL").await, 12);
+}

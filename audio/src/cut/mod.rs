@@ -15,7 +15,8 @@ use crate::{
     examine::{float, walled},
 };
 use opus::OpusSink;
-use pick::{Pick, sample_at};
+use pick::Pick;
+pub(crate) use pick::sample_at;
 use resample::Resampled;
 use sink::{Hashed, WavSink};
 

@@ -56,6 +56,6 @@ fn loudest(channels: &[ChannelSound]) -> usize {
 
 /// The number of a sample that was rounded already.
 #[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded before; negative becomes 0")]
-pub(super) fn sample_at(rounded: f64) -> u64 {
+pub(crate) fn sample_at(rounded: f64) -> u64 {
     rounded.max(0.0) as u64
 }

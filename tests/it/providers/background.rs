@@ -257,3 +257,18 @@ async fn a_look_that_fails_orders_nothing() {
     words_of(transcriber.collect(&tape(), &job).await.unwrap());
     assert_eq!(server.taken().len(), 1);
 }
+
+#[tokio::test]
+async fn what_nobody_collects_for_a_day_goes() {
+    let database = harness::database().await;
+    let mut connection = database.store().connection().await.unwrap();
+    for piece in ["old", "new"] {
+        provider_answers::keep(&mut connection, DeepgramSettings::PROVIDER, piece, &serde_json::json!({})).await.unwrap();
+    }
+    let aged = "UPDATE provider_answers SET received_at = now() - interval '25 hours' WHERE job = 'old'";
+    crate::ledger::execute(&database.store(), aged).await;
+    for expected in [1, 0] {
+        assert_eq!(provider_answers::prune(&mut connection).await.unwrap(), expected);
+    }
+    assert!(provider_answers::find(&mut connection, DeepgramSettings::PROVIDER, "new").await.unwrap().is_some());
+}

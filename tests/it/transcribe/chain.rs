@@ -198,3 +198,25 @@ async fn what_a_provider_posts_is_taken_though_the_cap_is_reached_meanwhile_and_
     assert_eq!((desk.row(&waiting).await.words(), server.taken().len()), (truth(&recording), 2));
     assert_eq!(desk.count(posted).await, 0, "words of a call lie nowhere but in its transcript");
 }
+
+#[tokio::test]
+async fn who_began_and_then_refuses_gives_those_before_it_another_chance() {
+    let (desk, server) = two(Order::WhisperFirst).await;
+    desk.server.faults().on(Fault::Error(Known::Undecodable), When::Always);
+    let reason = "File type is not supported".to_owned();
+    server.faults().on(ServiceFault::JobFails { reason }, When::Always);
+    let recording = call(68, 10, Shape::ULAW);
+    let waiting = desk.put(&recording).await;
+    assert_eq!(later(desk.outcome().await).0, Reason::ProviderWorking);
+    desk.server.faults().clear();
+    due_again(&desk).await;
+    // once for each side at most: then nothing is under way any more, and the chain starts at its beginning
+    let mut refused = 0;
+    while let Some(why) = desk.step().await {
+        refused += 1;
+        assert!(why.reason == Reason::AudioUndecodable && refused <= 2, "{why:?}");
+        due_again(&desk).await;
+    }
+    assert!(refused > 0);
+    assert_eq!((desk.row(&waiting).await.words(), server.taken().len()), (truth(&recording), 2));
+}

@@ -3,9 +3,13 @@
 use callscribe::{
     blob::apart,
     config::{Environment, Reader, RedactionSettings, TranscribingSettings},
-    domain::{Reason, SessionId},
-    ledger::Outcome,
-    store::{holds, retention::deletions},
+    domain::{Reason, RecordingId, SessionId},
+    ledger::{Outcome, finish_with},
+    store::{
+        holds,
+        muting::{MayGo, let_go},
+        retention::deletions,
+    },
 };
 use callscribe_simulators::speech::{Recording, Shape};
 
@@ -120,10 +124,17 @@ async fn the_original_goes_once_its_copy_is_there_and_no_hold_keeps_it() {
     assert_eq!(later(desk.keep_house().await).0, Reason::OriginalNeeded);
     assert!(objects(&desk).await.contains(&waiting.object_key));
     holds::release_call(desk.store.connection().await.unwrap().as_mut(), &session, "ada@here", None).await.unwrap();
-    // killed after any step of it, the next run ends it
+    let again = "UPDATE jobs SET state = 'ready', attempt = 0, lease_id = NULL, finished_at = NULL, run_at = now() WHERE kind = 'upkeep'";
+    // a run that was killed after its decision, and one after the object was gone
+    let recording_id = RecordingId::parse("r1").unwrap();
+    let decided = let_go(desk.store.connection().await.unwrap().as_mut(), &session, &recording_id, &waiting.object_key).await;
+    assert_eq!(decided.unwrap(), MayGo::Yes);
+    let (object, muted) = keys(&desk).await;
+    assert_eq!(object, muted, "nobody is sent to what is about to go");
+    desk.blob.delete(&waiting.object_key).await.unwrap();
+    // and twice once it has ended
     for _ in 0..2 {
-        let again = "state = 'ready', attempt = 0, lease_id = NULL, finished_at = NULL, run_at = now()";
-        desk.sql(&format!("UPDATE jobs SET {again} WHERE kind = 'upkeep'")).await;
+        desk.sql(again).await;
         discard(&desk).await;
     }
     let (object, muted) = keys(&desk).await;
@@ -172,4 +183,18 @@ async fn a_call_in_which_nobody_speaks_has_its_copy_too() {
     assert!(apart::is_apart(&object));
     assert_eq!(objects(&desk).await, [object, muted]);
     assert_eq!(desk.count("SELECT count(*) AS count FROM jobs WHERE open").await, 0);
+}
+
+#[tokio::test]
+async fn a_copy_of_what_was_copied_anew_meanwhile_is_not_used_and_nothing_is_deleted_for_it() {
+    let recording = call(73, 20, Shape::ULAW);
+    let desk = with(desk(openai()).await, &word_of(&recording), "deleted");
+    let waiting = desk.put(&recording).await;
+    let job = desk.claim().await;
+    let Outcome::Done(effect) = desk.run(&job).await else { panic!("not done") };
+    desk.sql("UPDATE call_recordings SET sha256 = repeat('a', 64)").await;
+    finish_with(desk.store.connection().await.unwrap().as_mut(), &job, &effect).await.unwrap();
+    assert_eq!((desk.row(&waiting).await.status.as_str(), keys(&desk).await), ("complete", (waiting.object_key.clone(), "-".to_owned())));
+    assert_eq!(desk.count("SELECT count(*) AS count FROM jobs WHERE kind = 'upkeep'").await, 0);
+    assert!(objects(&desk).await.contains(&waiting.object_key));
 }

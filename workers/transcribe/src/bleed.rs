@@ -34,12 +34,14 @@ fn caught(side: &Side, other: &Side, examined: &Examined) -> Vec<Interval> {
         let (Some((first, _)), Some((last, _))) = (stretch.first(), stretch.last()) else { return None };
         let whole = Interval { start: first.start, end: last.end };
         let louder = loudness(examined, other.channel, whole)? - loudness(examined, side.channel, whole)?;
+        if louder < LOUDER_BY_DB {
+            return None;
+        }
         let near = |span: &Interval| span.start < whole.end + APART_SECONDS && span.end > whole.start - APART_SECONDS;
         let mut there: Vec<&str> = told.iter().filter(|(span, _)| near(span)).map(|(_, word)| word.as_str()).collect();
         // each of them answers for one word
         let same = stretch.iter().filter(|(_, word)| there.iter().position(|one| one == word).map(|at| there.swap_remove(at)).is_some());
-        let share = share(same.count(), stretch.len());
-        (louder >= LOUDER_BY_DB && share >= SAME_WORDS).then_some(whole)
+        (share(same.count(), stretch.len()) >= SAME_WORDS).then_some(whole)
     };
     stretches(said(side)).iter().filter_map(is_caught).collect()
 }
@@ -80,13 +82,7 @@ fn share(of: usize, all: usize) -> f64 {
 
 /// The mean level of a channel during a stretch, in decibels of full scale.
 fn loudness(examined: &Examined, channel: Option<u8>, span: Interval) -> Option<f64> {
-    let levels = &examined.channels.get(usize::from(channel?))?.levels;
-    let frame_seconds = f64::from(levels.samples_per_frame()) / f64::from(examined.sample_rate_hz.max(1));
-    let frames = (0..levels.frames()).zip(0_u32..).skip_while(|(_, number)| f64::from(*number) * frame_seconds < span.start);
-    let within = frames.take_while(|(_, number)| f64::from(*number) * frame_seconds < span.end);
-    let (sum, count) =
-        within.filter_map(|(frame, _)| levels.dbfs(frame)).fold((0.0, 0.0), |(sum, count), level| (sum + level, count + 1.0));
-    (count > 0.0).then(|| sum / count)
+    examined.channels.get(usize::from(channel?))?.levels.mean_dbfs(span, examined.sample_rate_hz)
 }
 
 /// Drops what lies in these stretches. Returns how many words went.

@@ -11,7 +11,6 @@ use callscribe::{
         Segment, Transcription, Word,
         check::{Checked, Flag, Measures, Verdict, check},
     },
-    audio::Format,
     blob::{Blob, BlobError, ObjectDescription, apart},
     clock::Clock,
     config::RedactedAudio,
@@ -160,11 +159,12 @@ impl VendorTranscripts {
     /// and a file that changed under the same name is another. Where originals are deleted it is not kept.
     async fn keep(&self, blob: &Blob, row: &StoredAudioRow, bytes: &Bytes) -> Result<Option<String>, BlobError> {
         let sha256 = hex::encode(Sha256::digest(bytes));
-        let key = format!("{}.transcript-{}.json", Format::stem_of(&row.object_key), sha256.get(..16).unwrap_or(&sha256));
+        let key = format!("{}.transcript-{}.json", apart::stem(&row.object_key), sha256.get(..16).unwrap_or(&sha256));
         let key = match self.audio {
-            RedactedAudio::Untouched => key,
-            RedactedAudio::Apart => apart::apart(&key),
             RedactedAudio::Deleted => return Ok(None),
+            // beside an original that lies apart, whatever the setting has become since
+            RedactedAudio::Untouched if !apart::is_apart(&row.object_key) => key,
+            RedactedAudio::Untouched | RedactedAudio::Apart => apart::apart(&key),
         };
         let content_type = Some("application/json".to_owned());
         let mut upload = blob.upload(key.as_str(), ObjectDescription { content_type, ..ObjectDescription::default() });
