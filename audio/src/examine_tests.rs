@@ -58,7 +58,7 @@ fn speech_of_the_call_is_that_of_either_side() {
 
 #[test]
 fn the_mean_loudness_of_a_stretch_is_that_of_its_frames() {
-    let examined = stereo(3, |at| if at < 1.0 { 16_000.0 } else { 160.0 }, |_| 0.0);
+    let examined = stereo(3, |at| (at * 2_000.0).sin() * if at < 1.0 { 0.5 } else { 0.005 }, |_| 0.0);
     let mean = |start, end| examined.channels[0].levels.mean_dbfs(Interval { start, end }, 8_000);
     let (loud, soft) = (mean(0.1, 0.9).unwrap(), mean(1.1, 2.9).unwrap());
     assert!((loud - soft - 40.0).abs() < 1.0, "{loud} and {soft}");
